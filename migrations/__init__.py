@@ -1,4 +1,7 @@
-"""Migrations: what a migration file is made of, ``from redis_models import migrations``."""
+"""Migrations: what a migration file is made of, and ``migrate``; ``from redis_models import migrations``."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from .chain.migration import Migration
 from .edits.converters import AttachTimezone, FillNone, MapValues
@@ -24,12 +27,16 @@ from .operations import (
     Transform,
 )
 
+if TYPE_CHECKING:
+    from .project_run.migrate import AppResult, MigrateResult, migrate
+
 __all__ = [
     "AddField",
     "AlterExtras",
     "AlterField",
     "AlterKeys",
     "AlterTTL",
+    "AppResult",
     "AttachTimezone",
     "CreateModel",
     "DeleteModel",
@@ -37,6 +44,7 @@ __all__ = [
     "FlattenField",
     "MapValues",
     "MergeFields",
+    "MigrateResult",
     "Migration",
     "MoveModel",
     "NestFields",
@@ -50,4 +58,21 @@ __all__ = [
     "RunContext",
     "SplitField",
     "Transform",
+    "migrate",
 ]
+
+# Imported at first use: a migration file needs no server.
+_RUN_NAMES: Final = frozenset({"AppResult", "MigrateResult", "migrate"})
+
+
+if not TYPE_CHECKING:  # which would let a type checker accept any name
+
+    def __getattr__(name: str) -> object:
+        if name not in _RUN_NAMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(".project_run.migrate", __name__), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_RUN_NAMES})

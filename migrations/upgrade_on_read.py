@@ -59,9 +59,9 @@ class ChainUpgrader:
             RecordTooOldError: No migrations lead from its version to that of the model.
             DataError: A migration cannot upgrade it.
         """
-        route, version = self._path(model, key, stored_version(key, record.get(STAMP)))
+        path, version = self._path(model, key, stored_version(key, record.get(STAMP)))
         try:
-            return route.rewrite(record, version).fields
+            return path.rewrite(record, version).fields
         except RecordError as exc:
             if not model.__mapper__.conceals(""):
                 raise ConflictError(key, f"cannot be upgraded to version {version}: {exc}") from exc
@@ -70,9 +70,9 @@ class ChainUpgrader:
 
     def rewrite(self, model: "type[Model]", key: str) -> RoundTrips[None]:
         """Upgrade the stored record by compare-and-set, unless another client does it first."""
-        route, version = self._path(model, key, None)
+        path, version = self._path(model, key, None)
         raw = bytes_of(key)
-        outcome: Outcome = yield from rewrite_here(_NO_FENCE, route, version, [raw], 1)
+        outcome: Outcome = yield from rewrite_here(_NO_FENCE, path, version, [raw], 1)
         if outcome.failures:
             raise ConflictError(key, f"cannot be upgraded to version {version}: {outcome.failures[0].reason}")
 
@@ -86,28 +86,28 @@ class ChainUpgrader:
             return
         raws = [bytes_of(key) for key in keys]
         try:
-            route, version = self._path(model, keys[0], None)
+            path, version = self._path(model, keys[0], None)
             for start in range(0, len(raws), _WRITTEN_AT_ONCE):
-                yield from rewrite_here(_NO_FENCE, route, version, raws[start : start + _WRITTEN_AT_ONCE], _A_SCRIPT)
+                yield from rewrite_here(_NO_FENCE, path, version, raws[start : start + _WRITTEN_AT_ONCE], _A_SCRIPT)
         except RedisModelsError as exc:
             _log.info("older records were read, and not written back: %s", exc)
 
     @cached_property
     def _routes(self) -> Mapping[object, UpgradePath]:
-        routes: dict[object, UpgradePath] = {}
+        paths: dict[object, UpgradePath] = {}
         chains = load_chains(self._apps)
         for app, chain in zip(self._apps, chains, strict=True):
             known = routes_of(chain)
             starts = {model: model.__mapper__.keys.start for model in app.models}
             # Newer code may upgrade a record further between our read and our write; it stays at that version.
-            routes.update(
+            paths.update(
                 {model: replace(known[start], leaves_newer=True) for model, start in starts.items() if start in known}
             )
-        return routes
+        return paths
 
     def _path(self, model: "type[Model]", key: str, stored: int | None) -> tuple[UpgradePath, int]:
         version = model.__mapper__.version
-        route = self._routes.get(model)
-        if route is None or version not in route.versions or (stored is not None and stored not in route.versions):
+        path = self._routes.get(model)
+        if path is None or version not in path.versions or (stored is not None and stored not in path.versions):
             raise RecordTooOldError(key, stored or 1, version)
-        return route, version
+        return path, version

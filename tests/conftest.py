@@ -170,9 +170,9 @@ def shared_server() -> Iterator[Server]:
     """One server for all tests that need nothing special of it."""
     with tempfile.TemporaryDirectory(prefix="rm") as directory:
         debug = ("--enable-debug-command", "yes") if " 6." not in ENGINE else ()  # always enabled before
-        one = Server(Path(directory), "--appendonly", "no", *debug)
-        yield one
-        one.stop()
+        opened = Server(Path(directory), "--appendonly", "no", *debug)
+        yield opened
+        opened.stop()
 
 
 @pytest.fixture
@@ -186,16 +186,16 @@ def server(shared_server: Server) -> Server:
 @pytest.fixture
 def client(server: Server) -> Iterator[redis.Redis]:
     """A plain client of the empty server, which answers bytes."""
-    with server.client() as one:
-        yield one
+    with server.client() as opened:
+        yield opened
 
 
 @pytest.fixture
 async def store(server: Server) -> AsyncIterator[Store]:
     """A store on the empty server, closed in the loop that the test ran in."""
-    one = Store.from_url(server.url)
-    yield one
-    await one.aclose()
+    opened = Store.from_url(server.url)
+    yield opened
+    await opened.aclose()
 
 
 @pytest.fixture(autouse=True)

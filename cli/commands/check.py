@@ -15,12 +15,13 @@ from redis_models.migrations.maintenance.verify import subjects_of
 from redis_models.migrations.planner.plan import make_plan
 from redis_models.migrations.planner.safety_check import Finding, findings_of, hooks_of
 from redis_models.migrations.planner.safety_rules import Level
+from redis_models.migrations.project_run.consents import RECORDS, allow_line, samples_of, with_idle
 from redis_models.migrations.schema.from_models import snapshot_of
 from redis_models.migrations.state.quarantine import Quarantine
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 
-from ..console.consent import RECORDS, allow_line, finding_document, samples_of, with_idle
+from ..console.consent import finding_document
 from ..console.context import CliContext
 from ..console.exit_codes import Exit
 from ..console.targets import chosen_by_label

@@ -67,7 +67,7 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
             continue
         try:
             found = explain(
-                lineage, before, after, shown.key, shown.record, is_backwards=backwards, shapes=_shapes(chosen, shown)
+                lineage, before, after, shown.key, shown.record, is_backwards=backwards, mappers=_shapes(chosen, shown)
             )
         except RecordError as exc:
             context.out()

@@ -1,47 +1,36 @@
 """``migrate [APP] [TARGET]``: apply migrations, or take them back, and rewrite the records."""
 
-from dataclasses import replace
-from typing import Final
-
 import click
 
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
-from redis_models.errors import MigrationError, SchemaError, UnansweredError
-from redis_models.migrations.autodetector.diff import Diff, diff
-from redis_models.migrations.chain.chain import Chain
+from redis_models.migrations.executor.run import AppTask, RunOptions
 from redis_models.migrations.executor.throttle import ThrottleLimits
 from redis_models.migrations.keyspace.scan import index_size
 from redis_models.migrations.maintenance.verify import unverified
-from redis_models.migrations.operations import MoveModel
 from redis_models.migrations.planner.loosened_constraints import unlooked_at
-from redis_models.migrations.planner.plan import as_squashed
-from redis_models.migrations.planner.safety_check import hooks_of
-from redis_models.migrations.planner.segments import RunPlan, accepting_unreadable, make_run_plan
-from redis_models.migrations.planner.without_files import automatic_chain, automatic_plan
-from redis_models.migrations.schema.from_models import snapshot_of
-from redis_models.migrations.schema.snapshot import Snapshot
-from redis_models.migrations.state.entries import State
+from redis_models.migrations.project_run.migrate import LATENCY_MS, MOST_ERRORS, PATIENCE_S
+from redis_models.migrations.project_run.refusals import refuse_failing, refuse_left_alone
+from redis_models.migrations.project_run.tasks import (
+    make_tasks,
+    refuse_objections,
+    with_findings,
+    with_unasked_keys,
+)
 from redis_models.migrations.state.quarantine import Quarantine
-from redis_models.migrations.state.store import StateStore
-from redis_models.project.apps import App
 
-from ..console.consent import finding_document, is_consented, pending_findings, unasked_keys
+from ..console.consent import finding_document, is_consented
 from ..console.context import CliContext
 from ..console.exit_codes import Exit
 from ..console.parameters import MOST, Amount, refuse_contradictions
 from ..console.targets import WithSteps, chosen_apps
-from ..migrate.dry_run import refuse_failing, refuse_left_alone, rehearse_all
+from ..migrate.dry_run import rehearse_all
 from ..migrate.fake import fake_all
 from ..migrate.plan_view import plan_document, plan_lines
 from ..migrate.remote_control import Steering, quarantine_problem, steer, steering_options
-from ..migrate.runs import Options, Task, run_tasks
+from ..migrate.runs import run_tasks
 
 __all__ = ["command"]
-
-_LATENCY_MS: Final = 5.0
-_PATIENCE_S: Final = 30.0
-_MOST_ERRORS: Final = 1000
 
 
 @click.command("migrate", cls=WithSteps)
@@ -68,7 +57,7 @@ _MOST_ERRORS: Final = 1000
 @click.option(
     "--max-latency-ms",
     type=Amount(),
-    default=_LATENCY_MS,
+    default=LATENCY_MS,
     show_default=True,
     help="Maximum latency added for other clients, in ms; 0 disables throttling.",
 )
@@ -76,7 +65,7 @@ _MOST_ERRORS: Final = 1000
     "--patience",
     "patience_s",
     type=Amount(),
-    default=_PATIENCE_S,
+    default=PATIENCE_S,
     show_default=True,
     help="Seconds to wait for a server that is full, busy or unreachable.",
 )
@@ -92,7 +81,7 @@ _MOST_ERRORS: Final = 1000
 @click.option(
     "--max-errors",
     type=click.IntRange(1, MOST),
-    default=_MOST_ERRORS,
+    default=MOST_ERRORS,
     show_default=True,
     help="With --on-error quarantine: stop when more records than this are quarantined.",
 )
@@ -161,101 +150,37 @@ def command(
     if is_fake:
         fake_all(context, client, apps, target, wait_s)
         return None
-    tasks = sorted((_task(context, client, each, target, is_auto, stragglers) for each in apps), key=_is_staying)
-    tasks = [_accepting(task) for task in tasks] if accept_unreadable else tasks
+    tasks = make_tasks(
+        client,
+        context.settings.namespace,
+        apps,
+        context.chains,
+        target,
+        is_auto=is_auto,
+        meets_all=stragglers,
+        accepts_unreadable=accept_unreadable,
+    )
     if check:
         return _check(context, client, tasks, verified)
-    tasks = [
-        replace(task, findings=pending_findings(client, task.followed, task.run_plan, hooks_of(task.app.models)))
-        for task in tasks
-    ]
+    tasks = with_findings(client, tasks)
     _show(context, client, tasks, only_plan, run_again)
     if only_plan:
         return None
     if dry_run:
-        is_ok = rehearse_all(context, [(task.app, task.run_plan) for task in tasks], limit)
+        is_ok = rehearse_all(context, tasks, limit)
         return Exit.DONE if is_ok else Exit.FAILED
     tasks = _consented(context, tasks, yes, allow_destructive, run_again)
     if not accept_unreadable:
-        refuse_left_alone(context, client, [(task.app, task.run_plan) for task in tasks])
+        refuse_left_alone(client, tasks)
     if not ignore_sample and on_error == "stop":
-        refuse_failing(context, client, [(task.app, task.run_plan) for task in tasks])
+        refuse_failing(client, tasks)
     limits = ThrottleLimits(max_latency_ms, batch or context.settings.batch_size, patience_s)
     most_errors = max_errors if on_error == "quarantine" else 0
-    is_whole = run_tasks(context, client, tasks, Options(wait_s, limits, most_errors, run_again, workers))
+    is_whole = run_tasks(context, client, tasks, RunOptions(wait_s, limits, most_errors, run_again, workers))
     return Exit.DONE if is_whole else Exit.FAILED
 
 
-def _task(
-    context: CliContext, client: SyncClient, app: App, target: str | None, is_auto: bool, meets_all: bool
-) -> Task:
-    store = StateStore(context.settings.namespace, app.label)
-    state = run(client, store.read())
-    chain = context.chains[app.label]
-    code = snapshot_of(app.models)
-    if is_auto:
-        found = _automatic_diff(app, chain, code, state)
-        return Task(
-            app,
-            store,
-            RunPlan(chain, (automatic_plan(chain, state, found),)),
-            lambda now: _automatic(app, chain, code, now),
-            False,
-            automatic_chain(chain, state, found),
-        )
-    position = chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
-    return Task(
-        app,
-        store,
-        make_run_plan(chain, state, position, meets_all=meets_all),
-        lambda now: make_run_plan(chain, now, position, meets_all=meets_all),
-        _has_unmade_changes(chain, code),
-        chain,
-    )
-
-
-def _accepting(task: Task) -> Task:
-    return replace(
-        task,
-        run_plan=accepting_unreadable(task.run_plan),
-        replan=lambda now: accepting_unreadable(task.replan(now)),
-    )
-
-
-def _is_staying(task: Task) -> bool:
-    """Sort apps first that move a model to another app: its records must be at their last version by then."""
-    return not any(isinstance(operation, MoveModel) for link in task.run_plan.applied for operation in link.operations)
-
-
-def _has_unmade_changes(chain: Chain, code: Snapshot) -> bool:
-    try:
-        return not diff(chain.snapshots[-1], code).is_empty
-    except SchemaError:
-        return True  # a change that no operation makes; makemigrations says which
-
-
-def _automatic(app: App, chain: Chain, code: Snapshot, state: State) -> RunPlan:
-    return RunPlan(chain, (automatic_plan(chain, state, _automatic_diff(app, chain, code, state)),))
-
-
-def _automatic_diff(app: App, chain: Chain, code: Snapshot, state: State) -> Diff:
-    if chain.migrations:
-        raise MigrationError(
-            f"{app.label} has migration files, so --auto cannot be used; run 'makemigrations' and 'migrate'"
-        )
-    found = diff(state.snapshot or Snapshot(), code)
-    for low in found.low_versions:
-        raise MigrationError(
-            f"{app.label}: {low.model} changed since version {low.stored}; set its version to {low.needed}"
-        )
-    if found.questions:
-        raise UnansweredError(
-            [f"{app.label}: {question.summary}; run 'makemigrations' to answer it" for question in found.questions]
-        )
-    return found
-
-
-def _check(context: CliContext, client: SyncClient, tasks: list[Task], is_verified: bool) -> int:
+def _check(context: CliContext, client: SyncClient, tasks: list[AppTask], is_verified: bool) -> int:
     problems = [line for task in tasks for line in _problems(task)]
     for task in tasks:
         quarantined = len(run(client, Quarantine(context.settings.namespace, task.app.label).waiting()))
@@ -271,10 +196,10 @@ def _check(context: CliContext, client: SyncClient, tasks: list[Task], is_verifi
     return Exit.FAILED if problems else Exit.DONE
 
 
-def _problems(task: Task) -> list[str]:
+def _problems(task: AppTask) -> list[str]:
     label, run_plan = task.app.label, task.run_plan
-    found = [f"{label}: {link.name} ({link.id}) is not applied" for link in run_plan.applied]
-    found += [f"{label}: {link.name} ({link.id}) is applied" for link in run_plan.unapplied]
+    found = [f"{label}: {migration.name} ({migration.id}) is not applied" for migration in run_plan.applied]
+    found += [f"{label}: {migration.name} ({migration.id}) is applied" for migration in run_plan.unapplied]
     if run_plan.is_resumed:
         found.append(f"{label}: a run was stopped before it was complete; run 'migrate' to resume it")
     if task.has_unmade_changes:
@@ -282,7 +207,7 @@ def _problems(task: Task) -> list[str]:
     return found
 
 
-def _show(context: CliContext, client: SyncClient, tasks: list[Task], only_plan: bool, run_again: bool) -> None:
+def _show(context: CliContext, client: SyncClient, tasks: list[AppTask], only_plan: bool, run_again: bool) -> None:
     documents: list[object] = []
     for task in tasks:
         run_plan = task.run_plan
@@ -308,23 +233,19 @@ def _show(context: CliContext, client: SyncClient, tasks: list[Task], only_plan:
 
 
 def _consented(
-    context: CliContext, tasks: list[Task], yes: bool, allow_destructive: bool, run_again: bool
-) -> list[Task]:
+    context: CliContext, tasks: list[AppTask], yes: bool, allow_destructive: bool, run_again: bool
+) -> list[AppTask]:
     """Ask for consent where it is needed, or refuse; note in the tasks which keys need none."""
-    for task in tasks:
-        for objection in task.run_plan.objections(run_again=run_again):
-            raise objection
+    refuse_objections(tasks, run_again=run_again)
     for task in tasks:
         is_auto = not task.run_plan.chain.migrations
         is_consented(context, task.findings, is_allowed=allow_destructive, yes=yes, is_auto=is_auto)
     if context.is_interactive and not yes:
         _confirm(tasks)
-    if allow_destructive:
-        return tasks
-    return [replace(task, unasked=unasked_keys(task.followed, task.run_plan, task.findings)) for task in tasks]
+    return tasks if allow_destructive else with_unasked_keys(tasks)
 
 
-def _confirm(tasks: list[Task]) -> None:
+def _confirm(tasks: list[AppTask]) -> None:
     if any(task.run_plan.works for task in tasks):
         click.confirm("Rewrite these records?", abort=True, err=True)
     elif any(task.run_plan.has_steps for task in tasks):

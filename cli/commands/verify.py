@@ -16,7 +16,7 @@ from redis_models.migrations.maintenance.verify import (
     verify,
 )
 from redis_models.migrations.schema.from_models import snapshot_of
-from redis_models.migrations.state.receipts import Checkpoint, ReceiptStore, Scope, VerificationReceipt
+from redis_models.migrations.state.receipts import ReceiptStore, Scope, UnfinishedVerification, VerificationReceipt
 from redis_models.migrations.state.store import StateStore
 from redis_models.migrations.state.tally import Tally
 from redis_models.model import Model
@@ -100,7 +100,7 @@ def _verify(
     if limit is not None:
         return {subject.name: run(client, look_at_some(receipts, subject, limit)) for subject in subjects}, None
     is_whole = len(chosen) == len(app.models)
-    start = _start(app, scope, run(client, receipts.checkpoint())) if resume and is_whole else None
+    start = _start(app, scope, run(client, receipts.unfinished())) if resume and is_whole else None
     try:
         with shown_progress(context) as report:
             job = Verification(receipts, scope, subjects, report, is_whole, repair)
@@ -122,24 +122,20 @@ def _verify(
     return job.tallies, receipt
 
 
-def _start(app: App, scope: Scope, checkpoint: Checkpoint | None) -> Checkpoint | None:
+def _start(app: App, scope: Scope, unfinished: UnfinishedVerification | None) -> UnfinishedVerification | None:
     """Give where to resume.
 
     Raises:
-        MigrationError: The checkpoint belongs to other migrations or constraints.
+        MigrationError: It belongs to other migrations or constraints.
     """
-    if checkpoint is None:
+    if unfinished is None:
         return None
-    if replace(checkpoint.scope, run_id=scope.run_id) != scope:
+    if replace(unfinished.scope, run_id=scope.run_id) != scope:
         raise MigrationError(
             f"{app.label}: migrations ran or constraints of the models changed since that verification; run"
             " 'verify' again without --resume"
         )
-    if scope.run_id and checkpoint.scope.run_id == scope.run_id:
-        return checkpoint
-    # Where the checkpoint still is, so is what was read before it; but no cursor outlives the server's run.
-    done = {name: tally for name, tally in checkpoint.tallies.items() if name != checkpoint.model}
-    return replace(checkpoint, model="", walk=0, cursor="0", tallies=done)
+    return unfinished.resumed_on(scope.run_id)
 
 
 def _show(context: CliContext, name: str, tally: Tally) -> None:

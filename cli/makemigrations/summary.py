@@ -16,9 +16,8 @@ from redis_models.migrations.operations import (
     RenameField,
     RenameModel,
 )
+from redis_models.migrations.project_run.consents import allow_line
 from redis_models.project.imports import shown_path
-
-from ..console.consent import allow_line
 
 __all__ = ["changes_of", "consents_of", "tasks_of", "title_of"]
 

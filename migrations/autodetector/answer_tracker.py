@@ -85,9 +85,11 @@ class AnswerTracker:
             SchemaError: An answer was not used; the message names its flag.
         """
         for kind, why in _WHY.items():
-            for one in self.answers.of(kind, self.model):
-                if one not in self._used:
-                    raise SchemaError(f"{one.flag()} matches nothing: {why.format(model=self.model, field=one.field)}")
+            for answer in self.answers.of(kind, self.model):
+                if answer not in self._used:
+                    raise SchemaError(
+                        f"{answer.flag()} matches nothing: {why.format(model=self.model, field=answer.field)}"
+                    )
         for part in self.answers.given:
             if part.model != self.model or not isinstance(part, (RenameAnswer, DropAnswer)) or part in self._used:
                 continue

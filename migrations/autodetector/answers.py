@@ -238,7 +238,7 @@ def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) 
     """
     flag = f"{option} {_quoted(text)}"
     path, equals, value = text.partition("=")
-    path, colon, held = path.partition(":") if option == "--map" else (path, "", "")
+    path, colon, old_value = path.partition(":") if option == "--map" else (path, "", "")
     value = value.strip()
     label, model, field = _place(flag, path.strip(), models)
     wants_value = option not in ("--drop", "--compute")
@@ -255,7 +255,7 @@ def parse_answer(option: str, text: str, models: Mapping[str, Collection[str]]) 
         case "--rename":
             return label, _rename(model, field, value)
         case "--map":
-            return label, MapAnswer(model, field, held.strip(), value)
+            return label, MapAnswer(model, field, old_value.strip(), value)
         case "--zone":
             return label, ZoneAnswer(model, field, value)
         case "--ttl":
@@ -309,11 +309,11 @@ def _literal(path: str, text: str) -> str:
 
 def _jsonable(flag: str, value: object) -> Literal:
     if isinstance(value, (list, tuple)):
-        return [_jsonable(flag, one) for one in cast("list[object]", value)]
+        return [_jsonable(flag, item) for item in cast("list[object]", value)]
     if isinstance(value, dict):
         pairs = cast("dict[object, object]", value)
         if all(isinstance(key, str) for key in pairs):
-            return {str(key): _jsonable(flag, one) for key, one in pairs.items()}
+            return {str(key): _jsonable(flag, item) for key, item in pairs.items()}
         raise SchemaError(f"{flag}: the keys of {value!r} must be text, as in JSON")
     if value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value

@@ -47,55 +47,57 @@ def field_candidates(
     """
     scored = [
         (
-            _score(gone, one) + nearness.get(one.name, 0.0) * _OF_POSITION,
-            Candidate(one.name, one.type, _alike(gone.name, one.name)),
+            _score(gone, field) + nearness.get(field.name, 0.0) * _OF_POSITION,
+            Candidate(field.name, field.type, _alike(gone.name, field.name)),
         )
-        for one in new
+        for field in new
     ]
     return tuple(candidate for _, candidate in sorted(scored, key=lambda pair: (-pair[0], pair[1].name)))
 
 
-def _score(gone: FieldSchema, one: FieldSchema) -> float:
-    hinted = 2.0 if one.renamed_from == gone.name else 0.0
-    if one.type == gone.type:
+def _score(gone: FieldSchema, field: FieldSchema) -> float:
+    hinted = 2.0 if field.renamed_from == gone.name else 0.0
+    if field.type == gone.type:
         typed = 1.0
     else:
-        typed = 0.75 if one.type.removesuffix(_OPTIONAL) == gone.type.removesuffix(_OPTIONAL) else 0.0
-    return hinted + typed / 2 + _alike(gone.name, one.name) / 2
+        typed = 0.75 if field.type.removesuffix(_OPTIONAL) == gone.type.removesuffix(_OPTIONAL) else 0.0
+    return hinted + typed / 2 + _alike(gone.name, field.name) / 2
 
 
-def _alike(one: str, other: str) -> float:
-    one, other = (name.rpartition(".")[2].lower() for name in (one, other))
-    return round(SequenceMatcher(None, one, other, autojunk=False).ratio(), 2)
+def _alike(left: str, right: str) -> float:
+    left, right = (name.rpartition(".")[2].lower() for name in (left, right))
+    return round(SequenceMatcher(None, left, right, autojunk=False).ratio(), 2)
 
 
 def model_candidates(gone: ModelSchema, new: Sequence[ModelSchema]) -> tuple[Candidate, ...]:
     """Sort new models by how likely each is the renamed model ``gone``: by shared fields, then by name."""
-    scored = [(_shared(gone, one), _alike(gone.name, one.name), one.name) for one in new]
-    scored.sort(key=lambda one: (-one[0], -one[1], one[2]))
+    scored = [(_shared(gone, model), _alike(gone.name, model.name), model.name) for model in new]
+    scored.sort(key=lambda entry: (-entry[0], -entry[1], entry[2]))
     return tuple(Candidate(name, "", max(shared, alike)) for shared, alike, name in scored)
 
 
-def _shared(one: ModelSchema, other: ModelSchema) -> float:
-    mine, theirs = set(one.fields), set(other.fields)
+def _shared(left: ModelSchema, right: ModelSchema) -> float:
+    mine, theirs = set(left.fields), set(right.fields)
     return round(len(mine & theirs) / len(mine | theirs), 2)
 
 
-def has_value(values: Sequence[Literal], one: Literal) -> bool:
+def has_value(values: Sequence[Literal], value: Literal) -> bool:
     """Whether a value is among others; 1 does not equal True."""
-    return any(type(one) is type(other) and one == other for other in values)
+    return any(type(value) is type(other) and value == other for other in values)
 
 
 def chosen_value(answer: Answer, text: str, choices: Sequence[Literal]) -> Literal:
     """Return the value that an answer names as text; ``SchemaError`` if there is no such value."""
-    for one in choices:
-        if str(one) == text:
-            return one
+    for choice in choices:
+        if str(choice) == text:
+            return choice
     raise SchemaError(f"{answer.flag()}: {text!r} is not one of the values now: {', '.join(map(str, choices))}")
 
 
 def likeliest(values: Iterable[Literal], gone: Literal) -> tuple[str, ...]:
     """Return values as text, most similar to the removed value first."""
     name = str(gone).lower()
-    matcher = [(SequenceMatcher(None, str(one).lower(), name, autojunk=False).ratio(), str(one)) for one in values]
+    matcher = [
+        (SequenceMatcher(None, str(value).lower(), name, autojunk=False).ratio(), str(value)) for value in values
+    ]
     return tuple(text for _, text in sorted(matcher, key=lambda pair: -pair[0]))

@@ -62,8 +62,10 @@ class Comparison:
     @property
     def is_changed(self) -> bool:
         """Whether records change, or may change once questions are answered, so that the version must rise."""
-        asked = any(not isinstance(one, TTLQuestion) for one in self.questions)
-        return asked or any(not one.is_state_only or isinstance(one, AlterField) for one in self.operations)
+        asked = any(not isinstance(question, TTLQuestion) for question in self.questions)
+        return asked or any(
+            not operation.is_state_only or isinstance(operation, AlterField) for operation in self.operations
+        )
 
 
 def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
@@ -79,8 +81,10 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
     found.do(*levels.operations)
     found.questions += levels.questions
     match = match_fields(found.schema, new, found.tracker)
-    found.questions += [one for one in match.questions if getattr(one, "field", None) not in levels.asked]
-    if not any(isinstance(one, (RenameQuestion, SwapQuestion)) for one in found.questions):
+    found.questions += [
+        question for question in match.questions if getattr(question, "field", None) not in levels.asked
+    ]
+    if not any(isinstance(question, (RenameQuestion, SwapQuestion)) for question in found.questions):
         _compare_matched(found, match)
     _compare_ttl(found)
     found.questions = _sorted_questions(found.questions)
@@ -96,11 +100,13 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
 
 def _sorted_questions(questions: Sequence[Question]) -> list[Question]:
     """Sort the questions: renames first, because whether a field is new depends on them."""
-    renames = [one for one in questions if isinstance(one, RenameQuestion)]
-    claimed = {candidate.name for one in renames for candidate in one.candidates}
-    others = [one for one in questions if not isinstance(one, (RenameQuestion, FillQuestion, ExtraQuestion))]
-    new = [one for one in questions if isinstance(one, (FillQuestion, ExtraQuestion))]
-    fills = [one for one in new if one.field not in claimed]
+    renames = [question for question in questions if isinstance(question, RenameQuestion)]
+    claimed = {candidate.name for question in renames for candidate in question.candidates}
+    others = [
+        question for question in questions if not isinstance(question, (RenameQuestion, FillQuestion, ExtraQuestion))
+    ]
+    new = [question for question in questions if isinstance(question, (FillQuestion, ExtraQuestion))]
+    fills = [question for question in new if question.field not in claimed]
     return [*renames, *fills, *others]
 
 
@@ -111,9 +117,9 @@ def _compare_matched(found: Comparison, match: Match) -> None:
     _refuse_lost_key(match, overtaken)
     names = [name for name in match.old.by_name if name not in overtaken]
     found.do(*(RemoveField(model, name) for name in overtaken))
-    found.do(*(RenameField(model, one, other) for one, other in order_moves(match.moves, names)))
-    for one in match.added:
-        _add(found, one)
+    found.do(*(RenameField(model, old, new) for old, new in order_moves(match.moves, names)))
+    for added in match.added:
+        _add(found, added)
     for name in sorted([*match.kept, *match.moves.values()]):
         _retype(found, found.new.field(name), match.added)
     if not found.questions:
@@ -130,24 +136,24 @@ def _refuse_lost_key(match: Match, overtaken: Iterable[str]) -> None:
         )
 
 
-def _add(found: Comparison, one: FieldSchema) -> None:
-    model, is_key = found.new.name, one.name == found.new.primary_key
-    fill = found.tracker.consume(FillAnswer, one.name)
-    extra = found.tracker.consume(ExtraAnswer, one.name) if _takes_extras(found) and not is_key else None
+def _add(found: Comparison, field: FieldSchema) -> None:
+    model, is_key = found.new.name, field.name == found.new.primary_key
+    fill = found.tracker.consume(FillAnswer, field.name)
+    extra = found.tracker.consume(ExtraAnswer, field.name) if _takes_extras(found) and not is_key else None
     if extra is not None:
         extra.check()
-    if found.tracker.consume(ComputeAnswer, one.name):
-        function = FunctionStub(function_name(model, one.name))
-        found.do(AddField(model, one.name, one.type, function))
+    if found.tracker.consume(ComputeAnswer, field.name):
+        function = FunctionStub(function_name(model, field.name))
+        found.do(AddField(model, field.name, field.type, function))
     elif fill is not None and is_key:
         raise SchemaError(f"{fill.flag()}: all records would get the same primary key; use --compute")
     elif fill is not None:
-        fill.check(one.type)
-        _add_filled(found, one, fill.value, extra)
-    elif isinstance(one.default, _Required) or is_key:
-        found.questions.append(FillQuestion(model, one.name, one.type))
+        fill.check(field.type)
+        _add_filled(found, field, fill.value, extra)
+    elif isinstance(field.default, _Required) or is_key:
+        found.questions.append(FillQuestion(model, field.name, field.type))
     else:
-        _add_filled(found, one, one.default, extra)
+        _add_filled(found, field, field.default, extra)
 
 
 def _takes_extras(found: Comparison) -> bool:
@@ -155,23 +161,23 @@ def _takes_extras(found: Comparison) -> bool:
     return found.schema.extras or found.new.extras
 
 
-def _add_filled(found: Comparison, one: FieldSchema, value: Literal, extra: ExtraAnswer | None) -> None:
+def _add_filled(found: Comparison, field: FieldSchema, value: Literal, extra: ExtraAnswer | None) -> None:
     """Add a field with one value for all records, except those with an extra field of its name."""
-    model, is_key = found.new.name, one.name == found.new.primary_key
+    model, is_key = found.new.name, field.name == found.new.primary_key
     if extra is None and not is_key and _takes_extras(found):
-        found.questions.append(ExtraQuestion(model, one.name, one.type))
+        found.questions.append(ExtraQuestion(model, field.name, field.type))
     else:
-        found.do(AddField(model, one.name, one.type, value, None if extra is None else extra.policy))
+        found.do(AddField(model, field.name, field.type, value, None if extra is None else extra.policy))
 
 
-def _retype(found: Comparison, one: FieldSchema, added: Sequence[FieldSchema]) -> None:
-    old = found.schema.field(one.name).type
-    if old == one.type:
+def _retype(found: Comparison, field: FieldSchema, added: Sequence[FieldSchema]) -> None:
+    old = found.schema.field(field.name).type
+    if old == field.type:
         return
-    if is_storage_neutral(old, one.type):
-        found.notes.append(one.name)
+    if is_storage_neutral(old, field.type):
+        found.notes.append(field.name)
         return
-    comparison = compare_types(found.schema, one.name, one, found.tracker, added)
+    comparison = compare_types(found.schema, field.name, field, found.tracker, added)
     found.questions += comparison.questions
     if not comparison.questions:
         found.do(*comparison.operations)
@@ -203,7 +209,7 @@ def _compare_ttl(found: Comparison) -> None:
     if len(answers) > 1:
         raise SchemaError(f"{answers[1].flag()} contradicts {answers[0].flag()}; give one of them")
     if answers[0].policy not in question.policies:
-        known = ", ".join(one for one in POLICIES if one in question.policies)
+        known = ", ".join(policy for policy in POLICIES if policy in question.policies)
         raise SchemaError(f"{answers[0].flag()}: unknown policy; write one of {known}")
     if not found.questions:
         found.do(AlterTTL(found.new.name, old, new, answers[0].policy))
@@ -221,7 +227,7 @@ def _compare_extras(found: Comparison, took: bool) -> None:
         found.do(AlterExtras(model, False))
     elif takes and not took and (found.is_changed or found.new.version > found.schema.version):
         # Functions may read them, and the files do not know what the class was before.
-        place = sum(isinstance(one, RenameModel) for one in found.operations)
+        place = sum(isinstance(operation, RenameModel) for operation in found.operations)
         found.operations.insert(place, AlterExtras(model, True))
         found.schema = replace(found.schema, extras=True)
 
@@ -229,17 +235,17 @@ def _compare_extras(found: Comparison, took: bool) -> None:
 def _notes(found: Comparison) -> list[Operation]:
     """Update types that are stored with the same bytes, because there is a migration anyway."""
     model = found.new.name
-    return [AlterField(model, one, found.schema.field(one).type, found.new.field(one).type) for one in found.notes]
+    return [AlterField(model, name, found.schema.field(name).type, found.new.field(name).type) for name in found.notes]
 
 
 def _refuse_another_end(found: Comparison) -> None:
     """Refuse operations that do not lead to the code: a bug of this library, found before a file is written."""
     types = {name: found.schema.field(name).type for name in found.notes}
     expected = replace(
-        found.new, fields=tuple(replace(one, type=types.get(one.name, one.type)) for one in found.new.fields)
+        found.new, fields=tuple(replace(field, type=types.get(field.name, field.type)) for field in found.new.fields)
     )
     if not found.schema.has_shape_of(expected):
         raise SchemaError(
             f"{found.new.name}: the operations found do not lead to what the code says; please report this as a bug:"
-            f" {'; '.join(one.describe() for one in found.operations)}"
+            f" {'; '.join(operation.describe() for operation in found.operations)}"
         )

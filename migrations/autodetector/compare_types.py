@@ -157,15 +157,24 @@ def _change_items(
     comparison: TypeComparison, path: str, old: Tree, new: Tree, before: Container, after: Container
 ) -> None:
     """Compare objects, or values of enums, inside a container. Paths ignore the container."""
-    differing = [(one, other) for one, other in zip(before.items, after.items, strict=True) if one != other]
-    one, other = differing[0]
-    is_first = before.items[0] == one and before.kind == "dict"
-    if len(differing) == 1 and not is_first and _holds_objects(one) and _holds_objects(other):
+    differing = [
+        (old_item, new_item)
+        for old_item, new_item in zip(before.items, after.items, strict=True)
+        if old_item != new_item
+    ]
+    old_item, new_item = differing[0]
+    is_first = before.items[0] == old_item and before.kind == "dict"
+    if len(differing) == 1 and not is_first and _holds_objects(old_item) and _holds_objects(new_item):
         outside, comparison.outside = comparison.outside, ()
-        _change(comparison, path, one, other)
+        _change(comparison, path, old_item, new_item)
         comparison.outside = outside
-    elif len(differing) == 1 and not is_first and stored_values(one) is not None and stored_values(other) is not None:
-        map_values(comparison, path, one, other, str(old), str(new))
+    elif (
+        len(differing) == 1
+        and not is_first
+        and stored_values(old_item) is not None
+        and stored_values(new_item) is not None
+    ):
+        map_values(comparison, path, old_item, new_item, str(old), str(new))
     else:
         map_nested_values(comparison, path, old, new)
 

@@ -133,11 +133,14 @@ def _of_models(pairing: Pairing, arriving: Mapping[str, ModelSchema]) -> Diff:
     """Return the operations that create, delete or move whole models."""
     operations: list[Operation] = [MoveModel(name, app) for name, app in sorted(pairing.leaving.items())]
     operations += [DeleteModel(name) for name in sorted(pairing.dropped)]
-    come = [arriving.get(one.name, one) for one in pairing.come]
-    operations += [creation_of(one) for one in come]
-    is_partial = any(not one.has_shape_of(pairing.new.model(one.name)) for one in come)
+    come = [arriving.get(model.name, model) for model in pairing.come]
+    operations += [creation_of(model) for model in come]
+    is_partial = any(not model.has_shape_of(pairing.new.model(model.name)) for model in come)
     return Diff(
-        tuple(operations), tuple(pairing.questions), {one.name: one.version for one in come}, is_partial=is_partial
+        tuple(operations),
+        tuple(pairing.questions),
+        {model.name: model.version for model in come},
+        is_partial=is_partial,
     )
 
 

@@ -28,9 +28,9 @@ def as_stored(question: Question, operations: Iterable[Operation], answers: Answ
         answers: To earlier questions. Those about keys become operations only after the last question.
     """
     model, place = question.model, getattr(question, "field", "")
-    for one in answers.of(RenameAnswer, model):
-        if "." in one.new:
-            place = _moved(place, one.new, one.old)
+    for answer in answers.of(RenameAnswer, model):
+        if "." in answer.new:
+            place = _moved(place, answer.new, answer.old)
     for operation in reversed([*operations]):
         if isinstance(operation, RenameModel) and operation.new == model:
             model = operation.model
@@ -58,16 +58,16 @@ def evidence_for(question: Question, schema: ModelSchema, sample: Sample) -> str
     records = [record for record in sample.records.values() if _version(record) == schema.version]
     match question:
         case MapQuestion(_, path, value):
-            count = sum(any(str(one) == value for one in _leaves(schema, path, record)) for record in records)
+            count = sum(any(str(leaf) == value for leaf in _leaves(schema, path, record)) for record in records)
             return _counted(count, len(records), sample, f"{_hold(count)} {value!r}")
         case NoneQuestion(_, path):
-            count = sum(None in _values(schema, path, one) for one in records)
+            count = sum(None in _values(schema, path, record) for record in records)
             return _counted(count, len(records), sample, f"{_hold(count)} None")
         case ExtraQuestion(_, path):
-            count = sum(path in one for one in records)
+            count = sum(path in record for record in records)
             return _counted(count, len(records), sample, f"{_hold(count)} one")
         case RenameQuestion(_, path) if "." not in path:
-            count = sum(path in one for one in records)
+            count = sum(path in record for record in records)
             return _counted(count, len(records), sample, f"{_hold(count)} it")
         case _:
             return _counted(sample.total, len(records), sample, "") if sample.total else "there are no records"
@@ -111,16 +111,16 @@ def _leaves(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list
 def _leaves_of(value: object, path: Sequence[str]) -> Iterator[object]:
     if isinstance(value, HistoricalObject):
         document = document_of(value)
-        for name, one in document.items():
+        for name, item in document.items():
             if not path or name == path[0]:
-                yield from _leaves_of(one, path[1:])
+                yield from _leaves_of(item, path[1:])
     elif isinstance(value, dict):
-        for key, one in cast("Mapping[object, object]", value).items():
+        for key, item in cast("Mapping[object, object]", value).items():
             yield from _leaves_of(key, path)
-            yield from _leaves_of(one, path)
+            yield from _leaves_of(item, path)
     elif isinstance(value, (list, tuple, deque, set, frozenset)):
-        for one in cast("Iterable[object]", value):
-            yield from _leaves_of(one, path)
+        for item in cast("Iterable[object]", value):
+            yield from _leaves_of(item, path)
     elif not path:
         yield plain(value)
 
@@ -140,15 +140,15 @@ def _values(schema: ModelSchema, path: str, record: Mapping[str, bytes]) -> list
 
 def _found(value: object, path: Sequence[str]) -> Iterator[object]:
     if isinstance(value, list):
-        for one in cast("list[object]", value):
-            yield from _found(one, path)
+        for item in cast("list[object]", value):
+            yield from _found(item, path)
     elif isinstance(value, dict):
         document = cast("dict[str, object]", value)
         if path and path[0] in document:
             yield from _found(document[path[0]], path[1:])
         elif not path or not any(path[0] in document for _ in document):
-            for one in document.values():
-                if type(one) in (dict, list) or not path:
-                    yield from _found(one, path)
+            for item in document.values():
+                if type(item) in (dict, list) or not path:
+                    yield from _found(item, path)
     elif not path:
         yield value

@@ -46,13 +46,13 @@ class Match:
     def gone(self) -> list[FieldSchema]:
         """Old fields that are not in the new schema, or whose name another field takes over."""
         kept = set(self.kept)
-        return [one for one in self.old.fields if one.name not in self.moves and one.name not in kept]
+        return [field for field in self.old.fields if field.name not in self.moves and field.name not in kept]
 
     @property
     def added(self) -> list[FieldSchema]:
         """New fields to which no old field moves."""
         taken = {*self.kept, *self.moves.values()}
-        return [one for one in self.new.fields if one.name not in taken]
+        return [field for field in self.new.fields if field.name not in taken]
 
 
 def match_fields(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> Match:
@@ -70,7 +70,11 @@ def match_fields(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> 
     for answer in tracker.answers.of(RenameAnswer, old.name):
         if "." not in answer.old + answer.new:
             _take_rename(match, answer)
-    drops = {one.field: one for one in tracker.answers.of(DropAnswer, old.name) if one.field and "." not in one.field}
+    drops = {
+        answer.field: answer
+        for answer in tracker.answers.of(DropAnswer, old.name)
+        if answer.field and "." not in answer.field
+    }
     _take_hints(match, drops)
     _take_drops(match, drops)
     _ask(match)
@@ -97,12 +101,12 @@ def _take_rename(match: Match, answer: RenameAnswer) -> None:
 
 def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
     """Follow ``renamed_from`` if the rename is not done yet: the old name was removed, the new one was added."""
-    gone, added = {one.name for one in match.gone}, match.added
-    hints = [one for one in added if one.renamed_from in gone and one.name not in match.old.by_name]
-    for one in hints:
-        rivals = [other for other in hints if other.renamed_from == one.renamed_from]
-        if one.renamed_from is not None and one.renamed_from not in drops and len(rivals) == 1:
-            match.moves[one.renamed_from] = one.name
+    gone, added = {field.name for field in match.gone}, match.added
+    hints = [field for field in added if field.renamed_from in gone and field.name not in match.old.by_name]
+    for hinted in hints:
+        rivals = [other for other in hints if other.renamed_from == hinted.renamed_from]
+        if hinted.renamed_from is not None and hinted.renamed_from not in drops and len(rivals) == 1:
+            match.moves[hinted.renamed_from] = hinted.name
     for moves in _doubtful_hints(match):
         match.questions.append(HintQuestion(match.old.name, tuple(moves)))
 
@@ -111,9 +115,9 @@ def _doubtful_hints(match: Match) -> list[list[tuple[str, str]]]:
     """Find hints whose old name is still in use: a copy of a field, or two names exchanged while the version rises."""
     kept = set(match.kept)
     hints = {
-        one.renamed_from: one.name
-        for one in match.new.fields
-        if one.renamed_from in kept and one.name not in match.moves.values() and one.renamed_from != one.name
+        field.renamed_from: field.name
+        for field in match.new.fields
+        if field.renamed_from in kept and field.name not in match.moves.values() and field.renamed_from != field.name
     }
     doubtful = [[(old, new)] for old, new in hints.items() if new not in match.old.by_name]
     if match.new.version > match.old.version and hints and set(hints) == set(hints.values()):
@@ -122,7 +126,7 @@ def _doubtful_hints(match: Match) -> list[list[tuple[str, str]]]:
 
 
 def _take_drops(match: Match, drops: Mapping[str, DropAnswer]) -> None:
-    gone = {one.name for one in match.gone}
+    gone = {field.name for field in match.gone}
     for name, answer in drops.items():
         if name in match.moves:
             rename = RenameAnswer(answer.model, name, match.moves[name]).flag()
@@ -137,17 +141,17 @@ def _ask(match: Match) -> None:
     """Ask about every removed field for which there are candidates; drop the others."""
     overtaken, inside = set(match.moves.values()), _new_inside(match)
     kept, added = set(match.kept), match.added
-    for one in match.gone:
-        if one.name in match.dropped:
+    for old in match.gone:
+        if old.name in match.dropped:
             continue
-        hinted = [new for new in match.new.fields if new.renamed_from == one.name and new.name in kept]
-        new = [*added, *hinted, *(new for new in inside if _is_alike(one, new))]
-        candidates = field_candidates(one, new, _nearness(match, one.name))
-        is_key = one.name == match.old.primary_key
-        if candidates or one.name in overtaken:
-            match.questions.append(RenameQuestion(match.old.name, one.name, one.type, candidates, is_key))
+        hinted = [new for new in match.new.fields if new.renamed_from == old.name and new.name in kept]
+        new = [*added, *hinted, *(new for new in inside if _is_alike(old, new))]
+        candidates = field_candidates(old, new, _nearness(match, old.name))
+        is_key = old.name == match.old.primary_key
+        if candidates or old.name in overtaken:
+            match.questions.append(RenameQuestion(match.old.name, old.name, old.type, candidates, is_key))
         else:
-            match.dropped.add(one.name)
+            match.dropped.add(old.name)
 
 
 def _ask_about_swaps(match: Match, tracker: AnswerTracker) -> None:
@@ -156,7 +160,7 @@ def _ask_about_swaps(match: Match, tracker: AnswerTracker) -> None:
     Only a field whose own type moved to another one is a candidate.
     """
     old, new = match.old, match.new
-    settled = match.staying | {one.field for one in tracker.answers.of(ComputeAnswer, old.name)}
+    settled = match.staying | {answer.field for answer in tracker.answers.of(ComputeAnswer, old.name)}
     changed = [name for name in match.kept if name != old.primary_key and _is_another(old.field(name), new.field(name))]
     goes_to = {
         name: [
@@ -172,9 +176,9 @@ def _ask_about_swaps(match: Match, tracker: AnswerTracker) -> None:
         match.questions.append(SwapQuestion(old.name, name, old.field(name).type, tuple(goes_to[name])))
 
 
-def _is_another(one: FieldSchema, other: FieldSchema) -> bool:
+def _is_another(old: FieldSchema, new: FieldSchema) -> bool:
     """Whether the type changed so that values must be converted."""
-    return not _is_alike(one, other) and not is_widening(one.type, other.type)
+    return not _is_alike(old, new) and not is_widening(old.type, new.type)
 
 
 def _in_cycles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
@@ -183,10 +187,10 @@ def _in_cycles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
     for name in goes_to:
         reached, pending = set[str](), list(goes_to[name])
         while pending:
-            one = pending.pop()
-            if one not in reached:
-                reached.add(one)
-                pending += goes_to.get(one, ())
+            reachable = pending.pop()
+            if reachable not in reached:
+                reached.add(reachable)
+                pending += goes_to.get(reachable, ())
         if name in reached:
             found.add(name)
     return found
@@ -195,16 +199,16 @@ def _in_cycles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
 def _refuse_needless_stay(match: Match, tracker: AnswerTracker) -> None:
     """Refuse an answer that a field stays if no other field has its type."""
     for name in match.staying:
-        one, other = match.old.field(name), match.new.by_name.get(name)
-        has_rival = any(_is_alike(one, new) for new in match.new.fields if new.name != name)
-        if other is None or not _is_another(one, other) or not has_rival:
+        old_field, new_field = match.old.field(name), match.new.by_name.get(name)
+        has_rival = any(_is_alike(old_field, new) for new in match.new.fields if new.name != name)
+        if new_field is None or not _is_another(old_field, new_field) or not has_rival:
             raise SchemaError(f"{RenameAnswer(tracker.model, name, name).flag()}: both names are the same")
 
 
 def _new_inside(match: Match) -> list[FieldSchema]:
     """Return new keys of objects, as paths: a field may have moved there."""
-    known = {key.name for one in match.old.fields for key in insides(one)}
-    return [key for one in match.new.fields for key in insides(one) if key.name not in known]
+    known = {key.name for field in match.old.fields for key in insides(field)}
+    return [key for field in match.new.fields for key in insides(field) if key.name not in known]
 
 
 def _nearness(match: Match, gone: str) -> dict[str, float]:
@@ -215,11 +219,11 @@ def _nearness(match: Match, gone: str) -> dict[str, float]:
         return {}
     found: dict[str, float] = {}
     for is_reverse in (False, True):
-        there = _distances(before[::-1] if is_reverse else before, homes)
-        here = _distances(after[::-1] if is_reverse else after, {name: name for name in homes.values()})
-        for name, (anchor, distance) in here.items():
-            if anchor == there[gone][0]:
-                found[name] = max(found.get(name, 0.0), 1.0 if distance == there[gone][1] else 0.5)
+        old_distances = _distances(before[::-1] if is_reverse else before, homes)
+        new_distances = _distances(after[::-1] if is_reverse else after, {name: name for name in homes.values()})
+        for name, (anchor, distance) in new_distances.items():
+            if anchor == old_distances[gone][0]:
+                found[name] = max(found.get(name, 0.0), 1.0 if distance == old_distances[gone][1] else 0.5)
     return found
 
 
@@ -236,9 +240,9 @@ def _distances(names: Sequence[str], homes: Mapping[str, str]) -> dict[str, tupl
     return found
 
 
-def _is_alike(one: FieldSchema, other: FieldSchema) -> bool:
+def _is_alike(left: FieldSchema, right: FieldSchema) -> bool:
     """Whether two fields or keys have the same type, ignoring None. Others are unlikely candidates."""
-    return without_none(parse(one.type)) == without_none(parse(other.type))
+    return without_none(parse(left.type)) == without_none(parse(right.type))
 
 
 def order_moves(moves: Mapping[str, str], occupied: Sequence[str]) -> list[tuple[str, str]]:
@@ -250,7 +254,7 @@ def order_moves(moves: Mapping[str, str], occupied: Sequence[str]) -> list[tuple
     """
     pending, names, ordered = dict(moves), set(occupied), list[tuple[str, str]]()
     while pending:
-        old = next((one for one in sorted(pending) if pending[one] not in names), None)
+        old = next((name for name in sorted(pending) if pending[name] not in names), None)
         if old is None:
             old = min(pending)
             new = _unused(old, {*names, *moves.values()})

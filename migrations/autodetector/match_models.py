@@ -37,20 +37,20 @@ class Pairing:
         """Models that exist before and after, sorted by their new names."""
         kept = {name: name for name in self.old.by_name if name in self.new.by_name and name not in self.leaving}
         names = {**{name: name for name in kept if name not in self.renamed}, **self.renamed}
-        pairs = [(self.old.model(one), self.new.model(other)) for one, other in names.items()]
+        pairs = [(self.old.model(before), self.new.model(after)) for before, after in names.items()]
         return sorted(pairs, key=lambda pair: pair[1].name)
 
     @property
     def gone(self) -> list[ModelSchema]:
         """Old models that are not in the new snapshot, as far as is known."""
         away = {*self.renamed, *self.leaving}
-        return [one for one in self.old.models if one.name not in self.new.by_name and one.name not in away]
+        return [model for model in self.old.models if model.name not in self.new.by_name and model.name not in away]
 
     @property
     def come(self) -> list[ModelSchema]:
         """New models that are not renamed old ones."""
         taken = {*self.renamed.values(), *(name for name in self.old.by_name if name not in self.renamed)}
-        return [one for one in self.new.models if one.name not in taken or one.name in self.leaving]
+        return [model for model in self.new.models if model.name not in taken or model.name in self.leaving]
 
 
 def pair_models(old: Snapshot, new: Snapshot, answers: Answers, leaving: Mapping[str, str]) -> Pairing:
@@ -71,24 +71,24 @@ def pair_models(old: Snapshot, new: Snapshot, answers: Answers, leaving: Mapping
     for answer in answers.given:
         if isinstance(answer, RenameModelAnswer):
             _take_rename(pairing, answer)
-    for one in pairing.gone:
-        heir = next((other for other in pairing.come if other.keys.start == one.keys.start), None)
+    for model in pairing.gone:
+        heir = next((other for other in pairing.come if other.keys.start == model.keys.start), None)
         if heir is not None:
-            pairing.renamed[one.name] = heir.name
+            pairing.renamed[model.name] = heir.name
     for answer in answers.given:
         if isinstance(answer, DropAnswer) and answer.field is None:
             _take_drop(pairing, answer)
-    for one in pairing.gone:
-        if one.name not in pairing.dropped:
-            pairing.questions.append(_question(one, pairing))
+    for model in pairing.gone:
+        if model.name not in pairing.dropped:
+            pairing.questions.append(_question(model, pairing))
     return pairing
 
 
-def _question(one: ModelSchema, pairing: Pairing) -> Question:
-    candidates = model_candidates(one, pairing.come)
+def _question(model: ModelSchema, pairing: Pairing) -> Question:
+    candidates = model_candidates(model, pairing.come)
     if candidates:
-        return RenameModelQuestion(one.name, one.keys.start, candidates)
-    return DropModelQuestion(one.name, one.keys.start)
+        return RenameModelQuestion(model.name, model.keys.start, candidates)
+    return DropModelQuestion(model.name, model.keys.start)
 
 
 def _take_rename(pairing: Pairing, answer: RenameModelAnswer) -> None:
@@ -103,9 +103,9 @@ def _take_rename(pairing: Pairing, answer: RenameModelAnswer) -> None:
         )
     if answer.new in pairing.old.by_name:
         raise SchemaError(f"{flag}: the files already have a model {answer.new!r}")
-    for one, other in pairing.renamed.items():
-        if (one == answer.model) != (other == answer.new):
-            raise SchemaError(f"{flag} contradicts {RenameModelAnswer(one, other).flag()}; give one of them")
+    for known, known_new in pairing.renamed.items():
+        if (known == answer.model) != (known_new == answer.new):
+            raise SchemaError(f"{flag} contradicts {RenameModelAnswer(known, known_new).flag()}; give one of them")
     pairing.renamed[answer.model] = answer.new
 
 
@@ -151,22 +151,24 @@ def find_moves(apps: Mapping[str, tuple[Snapshot, Snapshot]]) -> Mapping[str, Mo
     """
     moves = {label: Moves() for label in apps}
     for label, (old, new) in apps.items():
-        for one in old.models:
-            if one.name in new.by_name or any(other.keys.start == one.keys.start for other in new.models):
+        for model in old.models:
+            if model.name in new.by_name or any(other.keys.start == model.keys.start for other in new.models):
                 continue
             for other_label, (known, wanted) in apps.items():
-                heir = _heir(one, known, wanted) if other_label != label else None
+                heir = _heir(model, known, wanted) if other_label != label else None
                 if heir is not None and heir not in moves[other_label].arriving:
-                    moves[label].leaving[one.name] = other_label
-                    moves[other_label].arriving[heir] = _renamed(one, heir)
+                    moves[label].leaving[model.name] = other_label
+                    moves[other_label].arriving[heir] = _renamed(model, heir)
                     break
     return moves
 
 
-def _heir(one: ModelSchema, known: Snapshot, wanted: Snapshot) -> str | None:
-    found = [other.name for other in wanted.models if other.keys.start == one.keys.start]
+def _heir(model: ModelSchema, known: Snapshot, wanted: Snapshot) -> str | None:
+    found = [other.name for other in wanted.models if other.keys.start == model.keys.start]
     return found[0] if len(found) == 1 and found[0] not in known.by_name else None
 
 
-def _renamed(one: ModelSchema, name: str) -> ModelSchema:
-    return ModelSchema(name, one.version, one.primary_key, one.prefix, one.separator, one.table, one.fields, one.ttl)
+def _renamed(model: ModelSchema, name: str) -> ModelSchema:
+    return ModelSchema(
+        name, model.version, model.primary_key, model.prefix, model.separator, model.table, model.fields, model.ttl
+    )

@@ -41,9 +41,9 @@ def is_between_levels(answer: RenameAnswer) -> bool:
     return answer.old.rpartition(".")[0] != answer.new.rpartition(".")[0]
 
 
-def insides(one: FieldSchema) -> list[FieldSchema]:
+def insides(field: FieldSchema) -> list[FieldSchema]:
     """Return the keys of a field that holds an object, as fields with paths."""
-    return [FieldSchema(f"{one.name}.{key.name}", str(key.tree)) for key in _object_of(one).keys]
+    return [FieldSchema(f"{field.name}.{key.name}", str(key.tree)) for key in _object_of(field).keys]
 
 
 def move_levels(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> Levels:
@@ -67,29 +67,38 @@ def move_levels(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> L
             found.operations.append(RenameField(new.name, answer.old, answer.new))
     for name, fields in sorted(nested.items()):
         found.operations.append(NestFields(new.name, dict(sorted(fields.items())), name))
-    for one in old.fields:
-        if one.name not in new.by_name and _object_of(one).keys:
-            _flatten(found, one, new, flat.get(one.name, {}), old, tracker)
+    for old_field in old.fields:
+        if old_field.name not in new.by_name and _object_of(old_field).keys:
+            _flatten(found, old_field, new, flat.get(old_field.name, {}), old, tracker)
     return found
 
 
 def _flatten(
-    found: Levels, one: FieldSchema, new: ModelSchema, into: Mapping[str, str], old: ModelSchema, tracker: AnswerTracker
+    found: Levels,
+    field: FieldSchema,
+    new: ModelSchema,
+    into: Mapping[str, str],
+    old: ModelSchema,
+    tracker: AnswerTracker,
 ) -> None:
     """Split an object up if answers say what happens to each of its keys; otherwise ask."""
-    come = [other for other in new.fields if other.name not in old.by_name and other.name not in into.values()]
-    keys = [key for key in insides(one) if key.name.rpartition(".")[2] not in into]
-    if not into and not any(_is_likely(one, key, other) for key in keys for other in come):
+    come = [
+        candidate
+        for candidate in new.fields
+        if candidate.name not in old.by_name and candidate.name not in into.values()
+    ]
+    keys = [key for key in insides(field) if key.name.rpartition(".")[2] not in into]
+    if not into and not any(_is_likely(field, key, candidate) for key in keys for candidate in come):
         return
-    is_whole_answered = any(answer.old == one.name for answer in tracker.answers.of(RenameAnswer, new.name))
-    if not into and (is_whole_answered or tracker.all(DropAnswer, one.name)):
+    is_whole_answered = any(answer.old == field.name for answer in tracker.answers.of(RenameAnswer, new.name))
+    if not into and (is_whole_answered or tracker.all(DropAnswer, field.name)):
         return
     left = [key for key in keys if tracker.consume(DropAnswer, key.name) is None]
     if not left and into:
         dropped: dict[str, str | None] = {key.name.rpartition(".")[2]: None for key in keys}
-        found.operations.append(FlattenField(new.name, one.name, dict(sorted({**dropped, **into}.items()))))
+        found.operations.append(FlattenField(new.name, field.name, dict(sorted({**dropped, **into}.items()))))
     for key in left:
-        found.asked.add(one.name)
+        found.asked.add(field.name)
         candidates = field_candidates(key, come)
         found.questions.append(RenameQuestion(new.name, key.name, key.type, candidates))
 
@@ -110,22 +119,24 @@ def _refuse_unknown_path(old: ModelSchema, new: ModelSchema, answer: RenameAnswe
             raise SchemaError(f"{answer.flag()}: {where} no field {path!r}; {_paths(schema.fields)}")
 
 
-def _reaches(one: FieldSchema, rest: list[str]) -> bool:
+def _reaches(field: FieldSchema, rest: list[str]) -> bool:
     for name in rest:
-        inside = {key.name.rpartition(".")[2]: key for key in insides(one)}
+        inside = {key.name.rpartition(".")[2]: key for key in insides(field)}
         if name not in inside:
             return False
-        one = inside[name]
+        field = inside[name]
     return True
 
 
 def _paths(fields: Iterable[FieldSchema]) -> str:
-    return "known: " + ", ".join(path for one in fields for path in [one.name, *(key.name for key in insides(one))])
+    return "known: " + ", ".join(
+        path for field in fields for path in [field.name, *(key.name for key in insides(field))]
+    )
 
 
-def _object_of(one: FieldSchema) -> Object:
+def _object_of(field: FieldSchema) -> Object:
     """Return the object type of a field; one without keys if the field holds anything else."""
-    members = without_none(parse(one.type))
+    members = without_none(parse(field.type))
     match members:
         case (Object() as found,):
             return found

@@ -109,7 +109,7 @@ def map_nested_values(comparison: TypeComparison, path: str, old: Tree, new: Tre
     places = [place for place in enum_places(old, new) if place.lost]
     mapping: _Mapping = {}
     for value in {repr(value): value for place in places for value in place.lost}.values():
-        choices = [[*place.known] for place in places if place.loses(value)]
+        choices = [[*place.new_values] for place in places if place.loses(value)]
         known = [choice for choice in choices[0] if all(has_value(others, choice) for others in choices)]
         _map_or_ask(comparison, path, value, known, mapping)
     if not comparison.questions:

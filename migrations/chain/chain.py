@@ -49,7 +49,9 @@ class Chain:
     constraints: ConstraintHistory = field(default=ConstraintHistory({}), compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "migrations", tuple(sorted(self.migrations, key=lambda one: (one.number, one.name))))
+        object.__setattr__(
+            self, "migrations", tuple(sorted(self.migrations, key=lambda migration: (migration.number, migration.name)))
+        )
         _refuse_twins(self.app, self.migrations)
         _refuse_gaps(self.migrations)
         _ = self.snapshots
@@ -151,16 +153,16 @@ def _refuse_twins(app: str, migrations: Sequence[LoadedMigration]) -> None:
             raise MigrationFileError(migration.path, f"has the number of {other.name}; rename the later of the two")
 
 
-def _fork(app: str, one: LoadedMigration, other: LoadedMigration, ids: Mapping[str, LoadedMigration]) -> str:
-    if one.previous is None:
+def _fork(app: str, first: LoadedMigration, second: LoadedMigration, ids: Mapping[str, LoadedMigration]) -> str:
+    if first.previous is None:
         before = "are both the first (previous = None)"
     else:
-        name = next((migration.name for migration in ids.values() if one.previous in migration.ids), one.previous)
-        before = f"both follow {name} (previous = {one.previous!r})"
+        name = next((migration.name for migration in ids.values() if first.previous in migration.ids), first.previous)
+        before = f"both follow {name} (previous = {first.previous!r})"
     return (
-        f"{one.name} and {other.name} {before}, because two branches created them; put one behind the other with"
-        f" 'redis-models rebase {app} --onto {one.id}' if that one is applied already, otherwise with"
-        f" 'redis-models rebase {app} --onto {other.id}'"
+        f"{first.name} and {second.name} {before}, because two branches created them; put one behind the other with"
+        f" 'redis-models rebase {app} --onto {first.id}' if that one is applied already, otherwise with"
+        f" 'redis-models rebase {app} --onto {second.id}'"
     )
 
 
@@ -176,9 +178,9 @@ def _refuse_gaps(migrations: Sequence[LoadedMigration]) -> None:
 
 
 def _misplaced(migration: LoadedMigration, migrations: Sequence[LoadedMigration], expected: str | None) -> str:
-    if migration.previous is None or any(migration.previous == one.id for one in migrations):
+    if migration.previous is None or any(migration.previous == other.id for other in migrations):
         return f"its number puts it behind the migration {expected!r}, but it says previous = {migration.previous!r}"
-    within = next((one.name for one in migrations if migration.previous in one.ids), None)
+    within = next((other.name for other in migrations if migration.previous in other.ids), None)
     if within is None:
         return f"previous = {migration.previous!r} is not the id of a file here; restore that file"
     return (

@@ -42,7 +42,9 @@ class Lineage:
 
     @property
     def _secrets(self) -> frozenset[str]:
-        return frozenset(one.name for schema in self.schemas.values() for one in schema.fields if one.holds_secret)
+        return frozenset(
+            field.name for schema in self.schemas.values() for field in schema.fields if field.holds_secret
+        )
 
     @property
     def latest(self) -> ModelSchema:
@@ -107,7 +109,7 @@ def routes_of(chain: Chain) -> Mapping[str, UpgradePath]:
     Raises:
         MigrationFileError: As ``lineages_of``.
     """
-    return {model.keys.start: one.route for one in lineages_of(chain) for model in one.schemas.values()}
+    return {model.keys.start: lineage.route for lineage in lineages_of(chain) for model in lineage.schemas.values()}
 
 
 def _go_on(
@@ -119,15 +121,15 @@ def _go_on(
     noted: Mapping[str, str],
 ) -> None:
     known = lineage.route
-    stages = known.version_steps
+    version_steps = known.version_steps
     if known.versions[-1] != model.version:
-        stages = (*stages, make_version_step(origin, before, migration.operations, model.version, noted))
-    lineage.route = UpgradePath(model.name, stages, known.first)
+        version_steps = (*version_steps, make_version_step(origin, before, migration.operations, model.version, noted))
+    lineage.route = UpgradePath(model.name, version_steps, known.first)
 
 
 def noted_types(chain: Chain, position: int, model: str) -> Mapping[str, str]:
     """Return types of a model's fields in the code at a position, where they differ from the migrations."""
-    if not position or not chain.constraints.told:
+    if not position or not chain.constraints.document:
         return {}
     demands = demanded(chain, position, model) or {}
     return {path: rules[STORED_AS] for path, rules in demands.items() if STORED_AS in rules}
@@ -135,11 +137,13 @@ def noted_types(chain: Chain, position: int, model: str) -> Mapping[str, str]:
 
 def demanded(chain: Chain, position: int, model: str) -> Demands | None:
     """Return the constraints of a model at a position, by its name there; None if they are not known."""
-    if not chain.constraints.is_known([id for one in chain.migrations[:position] for id in one.ids]):
+    if not chain.constraints.is_known([id for migration in chain.migrations[:position] for id in migration.ids]):
         return None
     last = chain.migrations[position - 1]
     ends = Replaced(last.id, last.replaces).ends
-    return chain.constraints.at(model, [*sorted(ends), *(id for one in chain.migrations[position:] for id in one.ids)])
+    return chain.constraints.at(
+        model, [*sorted(ends), *(id for migration in chain.migrations[position:] for id in migration.ids)]
+    )
 
 
 def _hide(chain: Chain, lineage: Lineage) -> None:
@@ -170,8 +174,8 @@ def _begun(
 ) -> Lineage:
     if model.keys.start not in owners:
         before = chain.inherited.get((model.keys.start, model.version))
-        first, stages = (model.version, ()) if before is None else (before.first, before.version_steps)
-        found.append(Lineage(UpgradePath(model.name, stages, first)))
+        first, version_steps = (model.version, ()) if before is None else (before.first, before.version_steps)
+        found.append(Lineage(UpgradePath(model.name, version_steps, first)))
         return found[-1]
     _, known = owners[model.keys.start]
     if known.latest.keys.start != model.keys.start:

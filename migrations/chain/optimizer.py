@@ -56,54 +56,58 @@ def _add(optimized: list[Operation], operation: Operation) -> None:
     optimized.append(operation)
 
 
-def _merged(one: Operation, other: Operation) -> list[Operation] | None:
+def _merged(first: Operation, second: Operation) -> list[Operation] | None:
     """Return the operations that replace two adjacent ones; None if they cannot be combined."""
-    match one, other:
-        case CreateModel(), DeleteModel() if one.model == other.model:
+    match first, second:
+        case CreateModel(), DeleteModel() if first.model == second.model:
             return []
-        case CreateModel(), _ if one.model == other.model and isinstance(
-            other, (*_OF_FIELDS, AlterExtras, AlterKeys, AlterTTL, RenameModel)
+        case CreateModel(), _ if first.model == second.model and isinstance(
+            second, (*_OF_FIELDS, AlterExtras, AlterKeys, AlterTTL, RenameModel)
         ):
-            return _created(one, other)
-        case RenameModel(), RenameModel() if one.new == other.model:
-            return [] if one.model == other.new else [RenameModel(one.model, other.new)]
-        case _ if one.model != other.model:
+            return _created(first, second)
+        case RenameModel(), RenameModel() if first.new == second.model:
+            return [] if first.model == second.new else [RenameModel(first.model, second.new)]
+        case _ if first.model != second.model:
             return None
-        case AddField(), RemoveField() if one.name == other.name:
-            return [] if not is_path(one.name) and not callable(one.fill) and one.extra is None else None
-        case AddField(), RenameField() if one.name == other.old and not is_path(other.old + other.new):
-            return None if callable(one.fill) or one.extra else [replace(one, name=other.new)]
-        case RenameField(), RenameField() if one.new == other.old and not is_path(one.old + one.new + other.new):
-            return [] if one.old == other.new else [RenameField(one.model, one.old, other.new)]
-        case RenameField(), RemoveField() if one.new == other.name and not is_path(one.old + one.new):
-            return [replace(other, name=one.old)]
-        case AlterField(), RemoveField() if one.name == other.name and other.back is None:
-            return [other] if one.convert is None else None  # a function may refuse records
+        case AddField(), RemoveField() if first.name == second.name:
+            return [] if not is_path(first.name) and not callable(first.fill) and first.extra is None else None
+        case AddField(), RenameField() if first.name == second.old and not is_path(second.old + second.new):
+            return None if callable(first.fill) or first.extra else [replace(first, name=second.new)]
+        case RenameField(), RenameField() if first.new == second.old and not is_path(
+            first.old + first.new + second.new
+        ):
+            return [] if first.old == second.new else [RenameField(first.model, first.old, second.new)]
+        case RenameField(), RemoveField() if first.new == second.name and not is_path(first.old + first.new):
+            return [replace(second, name=first.old)]
+        case AlterField(), RemoveField() if first.name == second.name and second.back is None:
+            return [second] if first.convert is None else None  # a function may refuse records
         case _:
             return None
 
 
-def _created(one: CreateModel, other: Operation) -> list[Operation] | None:
+def _created(first: CreateModel, second: Operation) -> list[Operation] | None:
     try:
-        snapshot = other.apply(one.apply(Snapshot()))
+        snapshot = second.apply(first.apply(Snapshot()))
     except SchemaError:
         return None
-    return [creation_of(snapshot.model(other.name_after(one.model)))]
+    return [creation_of(snapshot.model(second.name_after(first.model)))]
 
 
-def creation_of(one: ModelSchema) -> CreateModel:
+def creation_of(model: ModelSchema) -> CreateModel:
     """Return the operation that creates a model."""
-    fields = {name: one.field(name).type for name in one.in_order or one.by_name}
-    return CreateModel(one.name, fields, one.primary_key, one.table, one.prefix, one.separator, one.ttl, one.extras)
+    fields = {name: model.field(name).type for name in model.in_order or model.by_name}
+    return CreateModel(
+        model.name, fields, model.primary_key, model.table, model.prefix, model.separator, model.ttl, model.extras
+    )
 
 
-def _commute(one: Operation, other: Operation) -> bool:
+def _commute(first: Operation, second: Operation) -> bool:
     """Whether two operations have the same result in either order."""
-    if isinstance(one, RenameModel) or isinstance(other, RenameModel) or not one.model or not other.model:
+    if isinstance(first, RenameModel) or isinstance(second, RenameModel) or not first.model or not second.model:
         return False
-    if one.model != other.model:
+    if first.model != second.model:
         return True
-    mine, theirs = _names(one), _names(other)
+    mine, theirs = _names(first), _names(second)
     return mine is not None and theirs is not None and not mine & theirs
 
 

@@ -25,7 +25,7 @@ from ..schema.snapshot import Snapshot
 from .chain import Chain
 from .loaded_migration import LoadedMigration
 
-__all__ = ["as_begun", "digest_of", "said_of"]
+__all__ = ["as_begun", "digest_of", "migrations_as_text"]
 
 
 _MENDABLE: Final = frozenset(["back", "convert", "merge", "split"])
@@ -57,16 +57,18 @@ def _spelled(value: object) -> str:
         if isinstance(value, AddField) and value.extra == "take" and not callable(value.fill):
             # A function may replace both, because it can read extra fields.
             value = replace(value, fill=_nothing, extra=None)
-        told = [
-            f"{one.name}={_spelled(getattr(value, one.name))}" for one in fields(value) if one.name not in _MENDABLE
+        arguments = [
+            f"{field.name}={_spelled(getattr(value, field.name))}"
+            for field in fields(value)
+            if field.name not in _MENDABLE
         ]
         if isinstance(value, AlterField):
             # Undo fields of finished records have the index of their step; a widening does not count as a step.
-            told.append(f"is_widening={value.is_widening}")
-        return f"{type(value).__name__}({', '.join(told)})"
+            arguments.append(f"is_widening={value.is_widening}")
+        return f"{type(value).__name__}({', '.join(arguments)})"
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
-        return f"{{{', '.join(sorted(f'{_spelled(name)}: {_spelled(one)}' for name, one in pairs))}}}"
+        return f"{{{', '.join(sorted(f'{_spelled(name)}: {_spelled(item)}' for name, item in pairs))}}}"
     if isinstance(value, AbstractSet):
         return f"{{{', '.join(sorted(map(_spelled, cast('AbstractSet[object]', value))))}}}"
     if isinstance(value, (list, tuple)):
@@ -90,7 +92,7 @@ _CONVERTERS: Final = {
 _LONGEST: Final = 1_000_000  # characters; this library does not write more
 
 
-def said_of(migrations: Iterable[LoadedMigration]) -> str:
+def migrations_as_text(migrations: Iterable[LoadedMigration]) -> str:
     """Return the text of migrations for the journal; "" if they cannot be stored without code."""
     try:
         text = json.dumps([_migration_to_json(migration) for migration in migrations])
@@ -99,22 +101,24 @@ def said_of(migrations: Iterable[LoadedMigration]) -> str:
     return text if len(text) <= _LONGEST else ""
 
 
-def as_begun(chain: Chain, said: str, fingerprint: str, reach: int) -> Chain | None:
+def as_begun(chain: Chain, text: str, fingerprint: str, reach: int) -> Chain | None:
     """Return the chain as it was when a run began; None if it is not known.
 
     Args:
         chain: The present files, which provide the functions.
-        said: Text from ``said_of`` of migrations that may differ.
+        said: Text from ``migrations_as_text`` of migrations that may differ.
         fingerprint: Expected digest of the chain up to ``reach``.
         reach: Position in the chain.
     """
-    if not said or len(said) > _LONGEST:
+    if not text or len(text) > _LONGEST:
         return None
     try:
-        told = [_migration_from_json(one, chain) for one in cast("list[dict[str, object]]", json.loads(said))]
-        known = {migration.id for migration in told}
+        stored = [
+            _migration_from_json(document, chain) for document in cast("list[dict[str, object]]", json.loads(text))
+        ]
+        known = {migration.id for migration in stored}
         begun = replace(
-            chain, migrations=(*(migration for migration in chain.migrations if migration.id not in known), *told)
+            chain, migrations=(*(migration for migration in chain.migrations if migration.id not in known), *stored)
         )
         same = digest_of(begun.migrations[:reach], begun.snapshots[1 : reach + 1])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, SchemaError, MigrationFileError):
@@ -124,42 +128,50 @@ def as_begun(chain: Chain, said: str, fingerprint: str, reach: int) -> Chain | N
 
 def _migration_to_json(migration: LoadedMigration) -> dict[str, object]:
     head = {name: getattr(migration, name) for name in ("number", "name", "path", "id", "previous", "checksum")}
-    return {**head, "versions": dict(migration.versions), "operations": [_said(one) for one in migration.operations]}
+    return {
+        **head,
+        "versions": dict(migration.versions),
+        "operations": [_to_json(operation) for operation in migration.operations],
+    }
 
 
-def _said(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, (Operation, Converter)):
         kind = "operation" if isinstance(value, Operation) else "converter"
-        told = {one.name: _said(getattr(value, one.name)) for one in fields(cast(Operation, value)) if one.init}
-        return {kind: type(value).__name__, "fields": told}
+        arguments = {
+            field.name: _to_json(getattr(value, field.name)) for field in fields(cast(Operation, value)) if field.init
+        }
+        return {kind: type(value).__name__, "fields": arguments}
     if callable(value):
         return {"function": str(getattr(value, "__name__", ""))}
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
-        return {"mapping": [[_said(key), _said(one)] for key, one in pairs]}
+        return {"mapping": [[_to_json(key), _to_json(item)] for key, item in pairs]}
     if isinstance(value, (list, tuple)):
-        return [_said(one) for one in cast("Sequence[object]", value)]
+        return [_to_json(item) for item in cast("Sequence[object]", value)]
     if value is None or isinstance(value, (str, int, float)):
         return value
     raise TypeError(f"{value!r} cannot be stored")
 
 
-def _migration_from_json(told: Mapping[str, object], chain: Chain) -> LoadedMigration:
-    id = str(told["id"])
+def _migration_from_json(document: Mapping[str, object], chain: Chain) -> LoadedMigration:
+    id = str(document["id"])
     file = next((migration for migration in chain.migrations if migration.id == id), None)
     functions = _Functions(() if file is None else file.operations)
-    made = tuple(cast(Operation, functions.value_of(one, None)) for one in cast("list[object]", told["operations"]))
-    versions = {str(name): int(str(one)) for name, one in cast("Mapping[str, object]", told["versions"]).items()}
-    previous = told["previous"]
+    stored = cast("list[object]", document["operations"])
+    operations = tuple(cast(Operation, functions.value_of(operation, None)) for operation in stored)
+    stored_versions = cast("Mapping[str, object]", document["versions"])
+    versions = {str(name): int(str(version)) for name, version in stored_versions.items()}
+    previous = document["previous"]
     migration = LoadedMigration(
-        int(str(told["number"])),
-        str(told["name"]),
-        str(told["path"]),
+        int(str(document["number"])),
+        str(document["name"]),
+        str(document["path"]),
         id,
         None if previous is None else str(previous),
         versions,
-        made,
-        str(told["checksum"]),
+        operations,
+        str(document["checksum"]),
     )
     return migration if file is None else replace(migration, replaces=file.replaces, allow=file.allow)
 
@@ -174,31 +186,32 @@ class _Functions:
     def __init__(self, file: Sequence[Operation]) -> None:
         self._file = file
 
-    def value_of(self, told: object, function: object) -> object:
+    def value_of(self, stored: object, function: object) -> object:
         """Return a value; ``function`` is the present value of the argument, which is used if it was a function."""
-        if isinstance(told, list):
-            return [self.value_of(one, None) for one in cast("list[object]", told)]
-        if not isinstance(told, dict):
-            return told
-        document = cast("dict[str, object]", told)
+        if isinstance(stored, list):
+            return [self.value_of(item, None) for item in cast("list[object]", stored)]
+        if not isinstance(stored, dict):
+            return stored
+        document = cast("dict[str, object]", stored)
         if "function" in document:
             return function if callable(function) else _gone
         if "mapping" in document:
             pairs = cast("list[list[object]]", document["mapping"])
-            return {self.value_of(key, None): self.value_of(one, None) for key, one in pairs}
+            return {self.value_of(key, None): self.value_of(item, None) for key, item in pairs}
         values = cast("dict[str, object]", document["fields"])
         if "converter" in document:
             kind: type[object] = _CONVERTERS[str(document["converter"])]
-            return kind(**{name: self.value_of(one, None) for name, one in values.items()})
+            return kind(**{name: self.value_of(argument, None) for name, argument in values.items()})
         operation = _OPERATIONS[str(document["operation"])]
         now = self._like(operation, values)
-        return operation(**{name: self.value_of(one, getattr(now, name, None)) for name, one in values.items()})  # type: ignore[arg-type]  # a wrong one is a TypeError, which the caller expects
+        arguments = {name: self.value_of(value, getattr(now, name, None)) for name, value in values.items()}
+        return operation(**arguments)  # type: ignore[arg-type]  # a wrong one is a TypeError, which the caller expects
 
     def _like(self, operation: type[Operation], values: Mapping[str, object]) -> Operation | None:
         """Return the operation of the present file that corresponds to a stored one."""
-        alike = [one for one in self._file if type(one) is operation and one.model == values.get("model")]
+        alike = [known for known in self._file if type(known) is operation and known.model == values.get("model")]
         for name in ("name", "old", "into"):
-            same = [one for one in alike if getattr(one, name, None) == values.get(name)]
+            same = [known for known in alike if getattr(known, name, None) == values.get(name)]
             alike = same or alike
         return alike[0] if alike else None
 

@@ -158,12 +158,16 @@ class UpgradePath:
     @cached_property
     def versions(self) -> tuple[int, ...]:
         """All versions between which records can be converted."""
-        return (self.first, *(stage.newer for stage in self.version_steps))
+        return (self.first, *(version_step.newer for version_step in self.version_steps))
 
     def version_steps_between(self, old: int, new: int) -> Sequence[VersionStep]:
         """Return the steps between two versions, from the older to the newer one."""
         low, high = min(old, new), max(old, new)
-        return [stage for stage in self.version_steps if stage.older >= low and stage.newer <= high]
+        return [
+            version_step
+            for version_step in self.version_steps
+            if version_step.older >= low and version_step.newer <= high
+        ]
 
     def is_done(self, version: int, target: int) -> bool:
         """Whether a record of this version needs no change to be at a target."""
@@ -171,7 +175,7 @@ class UpgradePath:
 
     def is_static(self, old: int, new: int) -> bool:
         """Whether the server can convert a record from ``old`` to ``new`` without Python; going back it cannot."""
-        return old <= new and all(stage.is_static for stage in self.version_steps_between(old, new))
+        return old <= new and all(version_step.is_static for version_step in self.version_steps_between(old, new))
 
     def rewrite(self, record: Mapping[str, bytes], target: int) -> RecordEdit:
         """Convert a record to version ``target``; ``record`` itself does not change.
@@ -185,14 +189,14 @@ class UpgradePath:
         """
         edit = RecordEdit(record)
         version = self.version_of(record.get(STAMP))
-        stages, names = self._path(version, target)
+        version_steps, names = self._path(version, target)
         edit.touched |= names
         try:
-            for stage in stages:
+            for version_step in version_steps:
                 if version < target:
-                    stage.forward(edit)
+                    version_step.forward(edit)
                 else:
-                    stage.backward(edit)
+                    version_step.backward(edit)
             if self.earlier is not None and version > target:
                 self.earlier.check(edit)
         except RecordError as exc:
@@ -225,9 +229,9 @@ class UpgradePath:
     @cached_property
     def _secrets(self) -> frozenset[str]:
         """The fields that hold a secret at any version, by all their names."""
-        secrets = self.hidden.names.union(*(stage.secrets for stage in self.version_steps))
+        secrets = self.hidden.names.union(*(version_step.secrets for version_step in self.version_steps))
         if self.hidden.names:
-            secrets = _spread(secrets, [step for stage in self.version_steps for step in stage.steps])
+            secrets = _spread(secrets, [step for version_step in self.version_steps for step in version_step.steps])
         return secrets
 
     def check_widened(self, record: Mapping[str, bytes], fields: Mapping[str, bytes], target: int) -> None:
@@ -242,9 +246,14 @@ class UpgradePath:
             RecordError: The newest type of a field cannot read its bytes.
         """
         version = self.version_of(record.get(STAMP))
-        stages = self.version_steps_between(version, target) if version < target else ()
-        same = [one for stage in stages for _, one in stage.widenings if fields.get(one.name) == record.get(one.name)]
-        for widen, raw in ((one, record[one.name]) for one in same if one.name in record):
+        version_steps = self.version_steps_between(version, target) if version < target else ()
+        same = [
+            widening
+            for version_step in version_steps
+            for _, widening in version_step.widenings
+            if fields.get(widening.name) == record.get(widening.name)
+        ]
+        for widen, raw in ((widening, record[widening.name]) for widening in same if widening.name in record):
             try:
                 widen.check(raw)
                 continue
@@ -258,19 +267,26 @@ class UpgradePath:
         """Return the steps in the order in which they run, and the fields that they name in advance."""
         path = self._paths.get((version, target))
         if path is None:
-            stages = self.version_steps_between(version, target)
-            steps: list[Step] = [step for stage in stages for step in stage.steps]
+            version_steps = self.version_steps_between(version, target)
+            steps: list[Step] = [step for version_step in version_steps for step in version_step.steps]
             if version > target:  # forwards, these do not read values
-                steps += [step for stage in stages for _, step in stage.widenings]
+                steps += [step for version_step in version_steps for _, step in version_step.widenings]
             names = frozenset((STAMP,)).union(*(step.names for step in steps))
-            path = self._paths[version, target] = (stages if version < target else stages[::-1], names)
+            path = self._paths[version, target] = (version_steps if version < target else version_steps[::-1], names)
         return path
 
     def names_before(self, target: int) -> tuple[str, ...] | None:
         """Return the fields that an upgrade to ``target`` reads; None if they are not known in advance."""
-        if target != self.versions[-1] or any(not step.names for stage in self.version_steps for step in stage.steps):
+        if target != self.versions[-1] or any(
+            not step.names for version_step in self.version_steps for step in version_step.steps
+        ):
             return None
-        return (STAMP, *sorted({name for stage in self.version_steps for step in stage.steps for name in step.names}))
+        return (
+            STAMP,
+            *sorted(
+                {name for version_step in self.version_steps for step in version_step.steps for name in step.names}
+            ),
+        )
 
     @cached_property
     def _paths(self) -> dict[tuple[int, int], tuple[Sequence[VersionStep], frozenset[str]]]:
@@ -289,7 +305,7 @@ class UpgradePath:
         except DecodeError as exc:
             raise RecordError(STAMP, raw, exc.reason) from exc
         if version not in self.versions and not (self.leaves_newer and version > self.versions[-1]):
-            known = ", ".join(str(one) for one in self.versions)
+            known = ", ".join(map(str, self.versions))
             raise RecordError(
                 STAMP,
                 raw,
@@ -354,4 +370,4 @@ def _spread(secrets: frozenset[str], steps: Sequence[Step]) -> frozenset[str]:
 
 def _secrets(state: Snapshot, model: str) -> frozenset[str]:
     found = state.by_name.get(model)
-    return frozenset() if found is None else frozenset(one.name for one in found.fields if one.holds_secret)
+    return frozenset() if found is None else frozenset(field.name for field in found.fields if field.holds_secret)

@@ -38,7 +38,7 @@ def stranger_in(field: FieldSchema) -> Callable[[bytes], str | None] | None:
         try:
             field.codec.decode(raw)
         except ValidationError as exc:
-            return next((one.text for one in complaints(exc) if one.kind in NOT_A_MEMBER), None)
+            return next((complaint.text for complaint in complaints(exc) if complaint.kind in NOT_A_MEMBER), None)
         except (*UNREADABLE, ValueError):
             pass  # the bytes were not written with this type
         return None
@@ -146,12 +146,12 @@ class Earlier:
         return (*self._looks_at_members(), *self._looks_at_bounds())
 
     def _looks_at_members(self) -> Iterator[Callable[[Mapping[str, bytes]], None]]:
-        for one in self.schema.fields:
-            type = self.type_of(one.name)
-            later = [FieldSchema(one.name, other) for other in self.later.get(one.name, ()) if other != type]
-            stranger = stranger_in(FieldSchema(one.name, type)) if later else None
+        for known in self.schema.fields:
+            type = self.type_of(known.name)
+            later = [FieldSchema(known.name, other) for other in self.later.get(known.name, ()) if other != type]
+            stranger = stranger_in(FieldSchema(known.name, type)) if later else None
             if stranger is not None:
-                yield _remembered(one.name, self._member_check(one.name, stranger, later))
+                yield _remembered(known.name, self._member_check(known.name, stranger, later))
 
     def type_of(self, name: str) -> str:
         """Return the type of a field in that code, which may differ from the migrations."""
@@ -161,9 +161,9 @@ class Earlier:
         self, name: str, stranger: Callable[[bytes], str | None], later: Sequence[FieldSchema]
     ) -> Callable[[bytes], None]:
         def check(raw: bytes) -> None:
-            said = stranger(raw)
-            if said is not None and any(_reads(one, raw) for one in later):
-                self._refuse(name, raw, said, said)
+            member = stranger(raw)
+            if member is not None and any(_reads(field, raw) for field in later):
+                self._refuse(name, raw, member, member)
 
         return check
 
@@ -182,14 +182,14 @@ class Earlier:
                 return  # it was not readable before either
             for rule in rules:
                 path = rule.path[len(known.name) :] if rule.path else ""
-                for one in values_at(value, path):
-                    if not allows(rule.name, rule.value, one):
-                        shown = f"{one!r:.60}"
+                for item in values_at(value, path):
+                    if not allows(rule.name, rule.value, item):
+                        shown = f"{item!r:.60}"
                         self._refuse(rule.path or known.name, raw, f"{shown} does not meet {rule.shown}", shown)
 
         return check
 
-    def _refuse(self, path: str, raw: bytes, said: str, shown: str) -> None:
+    def _refuse(self, path: str, raw: bytes, problem: str, shown: str) -> None:
         name = Rule(path, "", "").field
         known = self.schema.by_name.get(name)
         type = "TYPE" if known is None or len(known.type) > _SHORT else repr(known.type)
@@ -198,7 +198,7 @@ class Earlier:
         raise RecordError(
             path,
             raw,
-            f"{said}, so that the code of {self.name} cannot read it; write another value,"
+            f"{problem}, so that the code of {self.name} cannot read it; write another value,"
             f"{cure if self.following else ''} or continue with {_CONSENT}",
             (shown,),
         )

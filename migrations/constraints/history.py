@@ -33,21 +33,21 @@ class ConstraintHistory:
     """The constraints of an app's models over time.
 
     Attributes:
-        told: The content of the file.
+        document: The content of the file.
         code: Returns the constraints of the models in the code, which may differ.
     """
 
-    told: Mapping[str, Demands]
+    document: Mapping[str, Demands]
     code: Callable[[], Mapping[str, Demands]] = field(default=dict[str, Demands], compare=False)
 
     @property
     def now(self) -> Mapping[str, Demands]:
         """The latest constraints of the file, by model."""
-        return {name: demands for name, demands in self.told.items() if _SINCE not in name}
+        return {name: demands for name, demands in self.document.items() if _SINCE not in name}
 
     def is_known(self, ids: Collection[str]) -> bool:
         """Whether the constraints are known for a chain of these migrations."""
-        since = self.told.get(_SINCE, {}).get("", {}).get("since")
+        since = self.document.get(_SINCE, {}).get("", {}).get("since")
         return since == _NEW_APP or since in ids
 
     def at(self, model: str, ids: Sequence[str]) -> Demands | None:
@@ -57,25 +57,25 @@ class ConstraintHistory:
             model: Its name at that time.
             ids: That migration, and all after it.
         """
-        changed = (self.told.get(f"{model}{_AT}{id}") for id in ids)
-        return next((one for one in changed if one is not None), self.told.get(model))
+        changed = (self.document.get(f"{model}{_AT}{id}") for id in ids)
+        return next((demands for demands in changed if demands is not None), self.document.get(model))
 
-    def after(self, told: Mapping[str, Demands], ids: Sequence[str], new: Sequence[str]) -> "ConstraintHistory":
+    def after(self, now: Mapping[str, Demands], ids: Sequence[str], new: Sequence[str]) -> "ConstraintHistory":
         """Return the history with new constraints.
 
         Args:
-            told: The constraints now, by model.
+            now: The constraints now, by model.
             ids: The existing migrations, in order.
             new: The migrations that are created now.
         """
-        known, kept = self.now, {name: one for name, one in self.told.items() if _AT in name}
+        known, kept = self.now, {name: demands for name, demands in self.document.items() if _AT in name}
         head = [*ids, *new][-1:]
         first = ids[-1:] if known and ids else head if ids else []
-        since = self.told.get(_SINCE) or {"": {"since": (first or [_NEW_APP])[0]}}
+        since = self.document.get(_SINCE) or {"": {"since": (first or [_NEW_APP])[0]}}
         for before in ids[-1:] if new else ids[-2:-1]:  # up to there, the earlier constraints are valid
-            changed = {f"{name}{_AT}{before}": one for name, one in known.items() if told.get(name) != one}
+            changed = {f"{name}{_AT}{before}": demands for name, demands in known.items() if now.get(name) != demands}
             kept = {**changed, **kept}
-        return ConstraintHistory({_SINCE: since, **kept, **told})
+        return ConstraintHistory({_SINCE: since, **kept, **now})
 
 
 def is_stricter(name: str, old: str | None, new: str) -> bool:
@@ -97,11 +97,11 @@ def what_is_stricter(name: str, old: str | None, new: str) -> str | None:
         return f"the {name} is new" if is_named else f"{name}={_shown(new)} is new"
     if is_named:
         return f"the {name} changed"
-    one, other = _number(old), _number(new)
+    old_bound, new_bound = _number(old), _number(new)
     if (
-        one is not None
-        and other is not None
-        and ((name in _AT_MOST and other > one) or (name in _AT_LEAST and other < one))
+        old_bound is not None
+        and new_bound is not None
+        and ((name in _AT_MOST and new_bound > old_bound) or (name in _AT_LEAST and new_bound < old_bound))
     ):
         return None
     return f"{name}={_shown(new)}, was {_shown(old)}"

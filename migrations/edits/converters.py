@@ -54,9 +54,9 @@ class MapValues(Converter):
         """Convert one value, or the items of a container."""
         if isinstance(value, dict):
             items = cast("Mapping[object, object]", value).items()
-            made: object = {as_key(name): plain(self(one)) for name, one in items}
+            made: object = {as_key(name): plain(self(item)) for name, item in items}
         elif isinstance(value, _CONTAINERS):
-            made = [plain(self(one)) for one in cast("Iterable[object]", value)]
+            made = [plain(self(item)) for item in cast("Iterable[object]", value)]
         else:
             stored = plain(value)
             return self._by_kind.get((type(stored), stored), value) if isinstance(stored, Hashable) else value
@@ -98,7 +98,7 @@ class MapValues(Converter):
 def _all_values(type: str) -> tuple[Literal, ...]:
     """Return the values of all enums and literals in a type."""
     tree = parse(type)
-    return tuple(value for place in enum_places(tree, tree) for value in place.held)
+    return tuple(value for place in enum_places(tree, tree) for value in place.old_values)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _each(value: object, convert: Callable[[datetime], datetime]) -> object:
         return convert(value)
     if isinstance(value, dict):
         items = cast("Mapping[object, object]", value).items()
-        return {name: _each(one, convert) for name, one in items}
+        return {name: _each(item, convert) for name, item in items}
     if isinstance(value, _CONTAINERS):
-        return [_each(one, convert) for one in cast("Iterable[object]", value)]
+        return [_each(item, convert) for item in cast("Iterable[object]", value)]
     return value

@@ -30,23 +30,23 @@ class EnumPlace:
     """A place in a type that holds values of enums or literals.
 
     Attributes:
-        held: Values that it allowed.
-        known: Values that it allows now.
+        old_values: Values that it allowed.
+        new_values: Values that it allows now.
         others: Other types that it allows now; None if there are none.
     """
 
-    held: tuple[Literal, ...]
-    known: tuple[Literal, ...]
+    old_values: tuple[Literal, ...]
+    new_values: tuple[Literal, ...]
     others: Tree | None
 
     def loses(self, value: Literal) -> bool:
         """Whether a value is no longer allowed."""
-        return _has(self.held, value) and not _has(self.known, value) and not self._reads(value)
+        return _has(self.old_values, value) and not _has(self.new_values, value) and not self._reads(value)
 
     @property
     def lost(self) -> list[Literal]:
         """Values that are no longer allowed."""
-        return [value for value in self.held if self.loses(value)]
+        return [value for value in self.old_values if self.loses(value)]
 
     def _reads(self, value: Literal) -> bool:
         if self.others is None:
@@ -61,10 +61,10 @@ class EnumPlace:
 def enum_places(old: Tree, new: Tree) -> Iterator[EnumPlace]:
     """Return the places of enums in a type, also in containers, keys and objects."""
     place = _place_of(old, new)
-    if place.held:
+    if place.old_values:
         yield place
-    for one, other in _pairs_of(old, new):
-        for part, partner in _parts(one, other):
+    for old_part, new_part in _pairs_of(old, new):
+        for part, partner in _parts(old_part, new_part):
             yield from enum_places(part, partner)
 
 
@@ -76,7 +76,7 @@ def mapped_between(old: str, new: str, mapping: _Mapping) -> Callable[[object], 
         mapping: New value by kind and old value.
     """
     places = list(enum_places(parse(old), parse(new)))
-    if not any(_has(place.held, cast(Literal, value)) for place in places for _, value in mapping):
+    if not any(_has(place.old_values, cast(Literal, value)) for place in places for _, value in mapping):
         return None
     lost = frozenset(
         (type(value), value) for place in places for value in place.lost if not isinstance(value, (list, dict))
@@ -84,8 +84,8 @@ def mapped_between(old: str, new: str, mapping: _Mapping) -> Callable[[object], 
     return _Walk(mapping, lost).start(parse(old), parse(new))
 
 
-def _has(values: Iterable[Literal], one: Literal) -> bool:
-    return any(type(one) is type(other) and one == other for other in values)
+def _has(values: Iterable[Literal], value: Literal) -> bool:
+    return any(type(value) is type(other) and value == other for other in values)
 
 
 def _members(tree: Tree) -> tuple[Tree, ...]:
@@ -93,47 +93,53 @@ def _members(tree: Tree) -> tuple[Tree, ...]:
 
 
 def _place_of(old: Tree, new: Tree) -> EnumPlace:
-    held, known = (
-        tuple(value for one in _members(tree) if one != NONE for value in stored_values(one) or ())
+    old_values, new_values = (
+        tuple(value for member in _members(tree) if member != NONE for value in stored_values(member) or ())
         for tree in (old, new)
     )
-    others = [one for one in _members(new) if stored_values(one) is None]
-    return EnumPlace(held, known, choice_of(others) if others else None)
+    others = [member for member in _members(new) if stored_values(member) is None]
+    return EnumPlace(old_values, new_values, choice_of(others) if others else None)
 
 
 def _pairs_of(old: Tree, new: Tree) -> Iterator[tuple[Container | Object, Container | Object]]:
     """Pair containers and objects of two types, member by member."""
-    for one in _members(old):
-        partner = _partner(one, _members(new))
-        if isinstance(one, (Container, Object)) and partner is not None:
-            yield one, partner
+    for member in _members(old):
+        partner = _partner(member, _members(new))
+        if isinstance(member, (Container, Object)) and partner is not None:
+            yield member, partner
 
 
-def _partner(one: Tree, candidates: Sequence[Tree]) -> Container | Object | None:
-    match one:
+def _partner(member: Tree, candidates: Sequence[Tree]) -> Container | Object | None:
+    match member:
         case Container():
-            alike = [other for other in candidates if isinstance(other, Container) and _is_alike(one, other)]
-            return next((other for other in alike if other.kind == one.kind), alike[0] if alike else None)
+            alike = [
+                candidate
+                for candidate in candidates
+                if isinstance(candidate, Container) and _is_alike(member, candidate)
+            ]
+            return next(
+                (candidate for candidate in alike if candidate.kind == member.kind), alike[0] if alike else None
+            )
         case Object():
-            objects = [other for other in candidates if isinstance(other, Object)]
-            names = {key.name for key in one.keys}
+            objects = [candidate for candidate in candidates if isinstance(candidate, Object)]
+            names = {key.name for key in member.keys}
             same = [other for other in objects if {key.name for key in other.keys} == names]
             return same[0] if same else objects[0] if len(objects) == 1 else None
         case _:
             return None
 
 
-def _is_alike(one: Container, other: Container) -> bool:
-    is_array = one.kind in _ARRAYS and other.kind in _ARRAYS
-    return (one.kind == other.kind or is_array) and len(one.items) == len(other.items)
+def _is_alike(old: Container, new: Container) -> bool:
+    is_array = old.kind in _ARRAYS and new.kind in _ARRAYS
+    return (old.kind == new.kind or is_array) and len(old.items) == len(new.items)
 
 
-def _parts(one: Container | Object, other: Container | Object) -> Iterator[tuple[Tree, Tree]]:
-    if isinstance(one, Container) and isinstance(other, Container):
-        yield from zip(one.items, other.items, strict=True)
-    elif isinstance(one, Object) and isinstance(other, Object):
-        for key in one.keys:
-            if (partner := other.key(key.name)) is not None:
+def _parts(old: Container | Object, new: Container | Object) -> Iterator[tuple[Tree, Tree]]:
+    if isinstance(old, Container) and isinstance(new, Container):
+        yield from zip(old.items, new.items, strict=True)
+    elif isinstance(old, Object) and isinstance(new, Object):
+        for key in old.keys:
+            if (partner := new.key(key.name)) is not None:
                 yield key.tree, partner.tree
 
 
@@ -164,16 +170,16 @@ class _Walk:
 
     def _mapped_leaf(self, place: EnumPlace, value: object) -> object:
         stored = cast(Literal, plain(value))
-        if isinstance(stored, (list, dict)) or not _has(place.held, stored):
+        if isinstance(stored, (list, dict)) or not _has(place.old_values, stored):
             return value
         kind = type(stored), stored
         is_meant = place.loses(stored) or kind not in self.lost
         return self.mapping[kind] if is_meant and kind in self.mapping else value
 
     def _mapped_dict(self, old: Tree, new: Tree, value: Mapping[object, object]) -> object:
-        for one, other in _pairs_of(old, new):
-            if isinstance(one, Container) and isinstance(other, Container) and one.kind == "dict":
-                (key, item), (new_key, new_item) = one.items, other.items
+        for old_part, new_part in _pairs_of(old, new):
+            if isinstance(old_part, Container) and isinstance(new_part, Container) and old_part.kind == "dict":
+                (key, item), (new_key, new_item) = old_part.items, new_part.items
                 keys = [self._mapped(key, new_key, each) for each in value]
                 items = [self._mapped(item, new_item, each) for each in value.values()]
                 if _is_same(keys, value) and _is_same(items, value.values()):
@@ -185,31 +191,36 @@ class _Walk:
         return value
 
     def _mapped_items(self, old: Tree, new: Tree, value: Iterable[object]) -> object:
-        for one, other in _pairs_of(old, new):
-            if isinstance(one, Container) and isinstance(other, Container) and one.kind in _ARRAYS and one.items:
+        for old_part, new_part in _pairs_of(old, new):
+            if (
+                isinstance(old_part, Container)
+                and isinstance(new_part, Container)
+                and old_part.kind in _ARRAYS
+                and old_part.items
+            ):
                 items = list(value)
-                is_fixed = one.kind == "tuple" and not one.is_variadic
-                if is_fixed and len(items) != len(one.items):
+                is_fixed = old_part.kind == "tuple" and not old_part.is_variadic
+                if is_fixed and len(items) != len(old_part.items):
                     continue
                 trees = (
-                    [*zip(one.items, other.items, strict=True)]
+                    [*zip(old_part.items, new_part.items, strict=True)]
                     if is_fixed
-                    else [(one.items[0], other.items[0])] * len(items)
+                    else [(old_part.items[0], new_part.items[0])] * len(items)
                 )
                 made = [self._mapped(before, after, item) for (before, after), item in zip(trees, items, strict=True)]
                 return value if _is_same(made, items) else [plain(item) for item in made]
         return value
 
     def _mapped_object(self, old: Tree, new: Tree, value: HistoricalObject) -> object:
-        pairs = [(one, other) for one, other in _pairs_of(old, new) if isinstance(one, Object)]
+        pairs = [(old_part, new_part) for old_part, new_part in _pairs_of(old, new) if isinstance(old_part, Object)]
         known = [pair for pair in pairs if _is_of(pair[0], value)] or pairs
         if len(known) != 1:
             return value
-        one, other = known[0]
+        old_part, new_part = known[0]
         document = document_of(value)
         made = dict(document)
-        for key in one.keys:
-            partner = other.key(key.name) if isinstance(other, Object) else None
+        for key in old_part.keys:
+            partner = new_part.key(key.name) if isinstance(new_part, Object) else None
             if key.name in document and partner is not None:
                 made[key.name] = self._mapped(key.tree, partner.tree, document[key.name])
         return (
@@ -218,7 +229,7 @@ class _Walk:
 
 
 def _is_same(made: Iterable[object], items: Iterable[object]) -> bool:
-    return all(one is other for one, other in zip(made, items, strict=True))
+    return all(result is item for result, item in zip(made, items, strict=True))
 
 
 def _is_of(tree: Tree, value: HistoricalObject) -> bool:

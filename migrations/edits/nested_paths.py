@@ -123,9 +123,9 @@ class _Walk:
         before = document_of(old) if isinstance(old, HistoricalObject) else None
         document = document_of(value)
         head, rest = (path[0], path[1:]) if len(path) > 1 else ("", ())
-        for name, one in document.items():
-            other = ABSENT if before is None else before.get(name, ABSENT)
-            document[name] = self.walk(one, rest if name == head else (), other)
+        for name, item in document.items():
+            old_item = ABSENT if before is None else before.get(name, ABSENT)
+            document[name] = self.walk(item, rest if name == head else (), old_item)
         if len(path) == 1 and self._edit is not None:
             self._apply(self._edit, document, value.__type_text__, before)
         return document
@@ -136,17 +136,17 @@ class _Walk:
     def _dict(self, value: Mapping[object, object], path: tuple[str, ...], old: object) -> object:
         olds = cast("Mapping[object, object]", old) if isinstance(old, dict) else {}
         return {
-            plain(name) if isinstance(name, enum.Enum) else name: self.walk(one, path, olds.get(name, ABSENT))
-            for name, one in value.items()
+            plain(name) if isinstance(name, enum.Enum) else name: self.walk(item, path, olds.get(name, ABSENT))
+            for name, item in value.items()
         }
 
     def _items(self, value: Iterable[object], path: tuple[str, ...], old: object) -> object:
         items = list(value)
         olds = self._paired(items, old, path) if path else [ABSENT] * len(items)
-        made = [self.walk(one, path, other) for one, other in zip(items, olds, strict=True)]
+        made = [self.walk(item, path, old_item) for item, old_item in zip(items, olds, strict=True)]
         if isinstance(value, deque):
             return deque(made, maxlen=value.maxlen)
-        if isinstance(value, _SETS) and any(isinstance(one, (dict, list)) for one in made):
+        if isinstance(value, _SETS) and any(isinstance(item, (dict, list)) for item in made):
             return made  # not hashable; the type of the set accepts a list too
         return type(value)(made)  # type: ignore[call-arg]  # list, tuple, set or frozenset, which take items
 
@@ -162,16 +162,16 @@ class _WalkBack(_Walk):
         self._edits = [edit] if usual is None else [edit, usual]
 
     def _apply(self, edit: Edit, document: Document, type: str, before: Document | None) -> None:
-        known = None if before is None else {name: plain(one) for name, one in before.items()}
+        known = None if before is None else {name: plain(item) for name, item in before.items()}
         edit.backward(document, type, known)
 
     def _paired(self, items: Sequence[object], old: object, path: tuple[str, ...]) -> list[object]:
         """Find the older value of each item: the first one that becomes this item. An item that changed has none."""
         olds = list(cast("Iterable[object]", old)) if isinstance(old, (list, tuple, deque, *_SETS)) else []
-        become = [[self._forward(edit, one, path) for edit in self._edits] for one in olds]
+        become = [[self._forward(edit, old_item, path) for edit in self._edits] for old_item in olds]
         found: list[object] = []
         for item in map(plain, items):
-            place = next((number for number, some in enumerate(become) if item in some), None)
+            place = next((number for number, results in enumerate(become) if item in results), None)
             found.append(ABSENT if place is None else olds.pop(place))
             if place is not None:
                 become.pop(place)

@@ -74,7 +74,7 @@ def _values(tree: Tree) -> tuple[Literal, ...] | None:
         case Atom("None"):
             return (None,)
         case Choice():
-            parts = [_values(one) for one in tree.members]
+            parts = [_values(member) for member in tree.members]
             known = [part for part in parts if part is not None]
             return sum(known, ()) if len(known) == len(parts) else None
         case _:
@@ -114,8 +114,8 @@ def is_equal(before: object, now: object) -> bool:
     if isinstance(before, dict) and isinstance(now, dict):
         return _is_equal_dict(cast("Mapping[object, object]", before), cast("Mapping[object, object]", now))
     if isinstance(before, (list, tuple, deque)) and isinstance(now, (list, tuple, deque)):
-        one, other = list(cast("Iterable[object]", before)), list(cast("Iterable[object]", now))
-        return len(one) == len(other) and all(map(is_equal, one, other))
+        old_items, new_items = list(cast("Iterable[object]", before)), list(cast("Iterable[object]", now))
+        return len(old_items) == len(new_items) and all(map(is_equal, old_items, new_items))
     if isinstance(before, _SETS) and isinstance(now, _SETS):
         return _is_equal_set(cast("Iterable[object]", before), cast("Iterable[object]", now))
     return isinstance(before, bool) == isinstance(now, bool) and (before == now or (before != before and now != now))
@@ -130,9 +130,9 @@ def _plain(value: object) -> object:
 def _is_equal_object(before: HistoricalObject, now: HistoricalObject) -> bool:
     if not _is_variant(before.__type_text__, now.__type_text__):
         return False  # another variant of a union with the same keys
-    held, known, kind = document_of(before), document_of(now), type(before)
+    old_document, new_document, kind = document_of(before), document_of(now), type(before)
     declared = (kind.__stored_names__.get(name, name) for name in kind.model_fields)
-    return all(is_equal(held[name], known.get(name)) for name in declared if name in held)
+    return all(is_equal(old_document[name], new_document.get(name)) for name in declared if name in old_document)
 
 
 def _is_variant(old: str, new: str) -> bool:
@@ -146,12 +146,15 @@ def _is_equal_dict(before: Mapping[object, object], now: Mapping[object, object]
     if len(before) != len(now):
         return False
     pairs = zip(before.items(), now.items(), strict=True)  # both come from the same JSON, so the order is the same
-    return all(is_equal(key, other) and is_equal(one, value) for (key, one), (other, value) in pairs)
+    return all(
+        is_equal(old_key, new_key) and is_equal(old_value, new_value)
+        for (old_key, old_value), (new_key, new_value) in pairs
+    )
 
 
 def _is_equal_set(before: Iterable[object], now: Iterable[object]) -> bool:
-    one, rest = list(before), list(now)
-    for item in one:
+    old_items, rest = list(before), list(now)
+    for item in old_items:
         place = next((number for number, other in enumerate(rest) if is_equal(item, other)), None)
         if place is None:
             return False

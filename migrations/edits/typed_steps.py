@@ -71,22 +71,22 @@ class TakeExtra(Step):
         try:
             return field.codec.encode(convert_value(value, extra_codec(), field.codec))
         except (*UNREADABLE, ValueError) as exc:
-            said = complaint(exc)
+            problem = complaint(exc)
             reason = (
-                f"is an extra field and cannot become {field.type} ({said}); replace extra= by a function fill=,"
+                f"is an extra field and cannot become {field.type} ({problem}); replace extra= by a function fill=,"
                 f" which sees it as old.get({field.name!r}), or repair the record"
             )
-            raise self._refusal(raw, reason, said) from exc
+            raise self._refusal(raw, reason, problem) from exc
 
     def _as_extra(self, raw: bytes) -> bytes:
         try:
             return stored_extra(self.field.codec.decode(raw))
         except (*UNREADABLE, ValueError) as exc:
-            said = complaint(exc)
-            raise self._refusal(raw, f"cannot become an extra field ({said}); repair the record", said) from exc
+            problem = complaint(exc)
+            raise self._refusal(raw, f"cannot become an extra field ({problem}); repair the record", problem) from exc
 
-    def _refusal(self, raw: bytes, reason: str, said: str) -> RecordError:
-        error = RecordError(self.field.name, raw, reason, (said,))
+    def _refusal(self, raw: bytes, reason: str, problem: str) -> RecordError:
+        error = RecordError(self.field.name, raw, reason, (problem,))
         return error.without_values() if self.field.codec.holds_secret else error
 
 

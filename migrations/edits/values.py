@@ -37,9 +37,9 @@ def decoded(field: FieldSchema, raw: bytes) -> object:
     try:
         return field.codec.decode(raw)
     except ValueError as exc:
-        said = complaint(exc)
-        reason = f"does not read back as {field.type}: {said}; repair the record"
-        raise RecordError(field.name, raw, reason, (said,)) from exc
+        problem = complaint(exc)
+        reason = f"does not read back as {field.type}: {problem}; repair the record"
+        raise RecordError(field.name, raw, reason, (problem,)) from exc
 
 
 def read(edit: RecordEdit, field: FieldSchema, absent: object) -> object:
@@ -53,8 +53,10 @@ def validated(codec: FieldCodec, name: str, type: str, value: object) -> object:
     try:
         return accepted(codec, value)
     except (*UNREADABLE, ValueError) as exc:
-        shown, said = f"{value!r:.60}", complaint(exc)
-        raise RecordError(name, None, f"{shown} is not a valid {type}: {said}", (said, shown), is_told=True) from exc
+        shown, problem = f"{value!r:.60}", complaint(exc)
+        raise RecordError(
+            name, None, f"{shown} is not a valid {type}: {problem}", (problem, shown), is_told=True
+        ) from exc
 
 
 def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
@@ -62,8 +64,10 @@ def stored(codec: FieldCodec, name: str, type: str, value: object) -> bytes:
     try:
         return codec.encode(accepted(codec, value))
     except (*UNREADABLE, ValueError) as exc:
-        shown, said = f"{value!r:.60}", complaint(exc)
-        raise RecordError(name, None, f"{shown} is not a valid {type}: {said}", (said, shown), is_told=True) from exc
+        shown, problem = f"{value!r:.60}", complaint(exc)
+        raise RecordError(
+            name, None, f"{shown} is not a valid {type}: {problem}", (problem, shown), is_told=True
+        ) from exc
 
 
 def literal(type: str, value: Literal, what: str) -> object:
@@ -95,9 +99,9 @@ def called(function: Function, name: str, what: str, *arguments: object) -> obje
     except RecordError:
         raise
     except Exception as exc:  # the function is the user's: any exception is a fact about this record
-        said = complaint(exc)
-        reason = f"{what}: its function raised {type(exc).__name__}: {said}; correct it, or repair the record"
-        raise RecordError(name, None, reason, (said,), is_told=True) from exc
+        problem = complaint(exc)
+        reason = f"{what}: its function raised {type(exc).__name__}: {problem}; correct it, or repair the record"
+        raise RecordError(name, None, reason, (problem,), is_told=True) from exc
 
 
 def converted(
@@ -129,10 +133,10 @@ def converted(
         cure = f"correct the function of {option}="
         if function is None:
             cure = f"give {option}= a function that makes {new.type} of it"
-        said, shown = complaint(exc), f"{value!r:.60}"
-        reason = f"cannot become {new.type} ({said}); {cure}, or repair the record"
+        problem, shown = complaint(exc), f"{value!r:.60}"
+        reason = f"cannot become {new.type} ({problem}); {cure}, or repair the record"
         reason = reason if raw is not None else f"{shown} {reason}"
-        raise RecordError(field.name, raw, reason, (said, shown)) from exc
+        raise RecordError(field.name, raw, reason, (problem, shown)) from exc
 
 
 def narrowed(
@@ -150,10 +154,10 @@ def narrowed(
     if function is not None:
         return converted(new, value, old, function, raw, option="back")
     shown = f"{value!r:.60}"
-    held = "" if raw is not None else f"{shown} "
+    subject = "" if raw is not None else f"{shown} "
     reason = (
-        f"{held}cannot become {old.type}, which the older version needs; give back= a function that makes {old.type} of"
-        " it, or repair the record"
+        f"{subject}cannot become {old.type}, which the older version needs; give back= a function that makes"
+        f" {old.type} of it, or repair the record"
     )
     raise RecordError(new.name, raw, reason, (shown,))
 
@@ -181,9 +185,9 @@ def read_wider(old: FieldSchema, new: FieldSchema, raw: bytes) -> None:
         new.codec.decode(raw)
     except ValueError as exc:
         decoded(old, raw)
-        said = complaint(exc)
+        problem = complaint(exc)
         reason = (
-            f"holds an undeclared key that is declared now, with another type ({said}); give convert= a"
+            f"holds an undeclared key that is declared now, with another type ({problem}); give convert= a"
             f" function that makes {new.type} of it, or repair the record"
         )
-        raise RecordError(old.name, raw, reason, (said,)) from exc
+        raise RecordError(old.name, raw, reason, (problem,)) from exc

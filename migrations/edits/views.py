@@ -111,10 +111,10 @@ class NewRecord:
         try:
             raw = stored_extra(value) if field is None else field.codec.encode(accepted(field.codec, value))
         except (*UNREADABLE, ValueError) as exc:
-            shown, said = f"{value!r:.60}", complaint(exc)
+            shown, detail = f"{value!r:.60}", complaint(exc)
             problem = "cannot be stored" if field is None else f"is not a valid {field.type}"
-            reason = f"{shown} {problem}: {said}"
-            raise RecordError(name, None, reason, (said, shown), is_told=True) from exc
+            reason = f"{shown} {problem}: {detail}"
+            raise RecordError(name, None, reason, (detail, shown), is_told=True) from exc
         self._edit.set(name, raw)
 
     def __delattr__(self, name: str) -> None:
@@ -168,5 +168,5 @@ def _decoded(field: FieldSchema | None, raw: bytes) -> object:
     try:
         return field.decode(raw)
     except ValueError as exc:
-        said = complaint(exc)
-        raise RecordError(field.name, raw, f"does not read back as {field.type}: {said}", (said,)) from exc
+        problem = complaint(exc)
+        raise RecordError(field.name, raw, f"does not read back as {field.type}: {problem}", (problem,)) from exc

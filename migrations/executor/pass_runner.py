@@ -146,7 +146,7 @@ class PassRunner:
     def write_marker(self, label: str) -> RoundTrips[None]:
         """Save the journal with a marker that proves that earlier writes survived; raises as ``run_pass``."""
         marker = {f"{_MARKER} {label}": secrets.token_hex(8)}
-        yield from self.store.checkpoint(self.lease.key, self.lease.epoch, self.journal, marker)
+        yield from self.store.save_journal(self.lease.key, self.lease.epoch, self.journal, marker)
         self.markers.update(marker)
 
     def _repeat_until_stable(
@@ -275,16 +275,16 @@ class PassRunner:
         self.report(Progress(self._model or self.store.app, seen, changed, max(self._total, seen), throttle))
 
     def _resumed(self, model: str, run_id: str) -> tuple[str, int]:
-        if run_id and (self.journal.model, self.journal.run_id) == (model, run_id):
-            return self.journal.cursor, self.journal.seen if self.journal.cursor != "0" else 0
-        return "0", 0
+        if not self.journal.checkpoint.is_at(model, run_id):
+            return "0", 0
+        return self.journal.cursor, self.journal.seen if self.journal.cursor != "0" else 0
 
     def _save(self, journal: Journal, *, force: bool) -> RoundTrips[None]:
         self.journal = journal
         now = self.lease.clock()
         if force or now - self._saved_at >= _CHECKPOINT_S:
             stamped = replace(journal, updated_at=datetime.now(UTC).isoformat(timespec="seconds"))
-            yield from self.store.checkpoint(self.lease.key, self.lease.epoch, stamped)
+            yield from self.store.save_journal(self.lease.key, self.lease.epoch, stamped)
             self._saved_at = now
 
 

@@ -177,7 +177,7 @@ def call_step(
         updated_at=now(),
         said=segment.said,
     )
-    run(client, store.checkpoint(lease.key, lease.epoch, note))
+    run(client, store.save_journal(lease.key, lease.epoch, note))
     with _telling(store.app, link, function):
         with kept_alive(lease):
             _call(client, segment, link, step, function, report)

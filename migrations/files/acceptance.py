@@ -26,7 +26,7 @@ from redis_models.model import Model
 from ..constraints.history import DEFAULT, STORED_AS
 from ..schema.from_models import snapshot_of
 from ..schema.snapshot import Snapshot
-from .function_digest import OURS, source_digest, told_alike
+from .function_digest import OURS, source_digest, stable_text
 
 __all__ = ["Acceptance", "acceptance_of", "demands_of", "digest_of_acceptance"]
 
@@ -56,8 +56,8 @@ def acceptance_of(model: type[Model]) -> Acceptance:
 
 def digest_of_acceptance(models: Iterable[type[Model]]) -> str:
     """Return a digest of the constraints of models, in any order."""
-    told = {model.__name__: acceptance_of(model) for model in models}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    constraints = {model.__name__: acceptance_of(model) for model in models}
+    return hashlib.sha256(json.dumps(constraints, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class _Walk:
@@ -109,15 +109,15 @@ class _Walk:
             self.of_annotation(arguments[0], path)
             self._note(path, _rules_of(arguments[1:]))
         elif origin in (Union, UnionType):
-            arms = [one for one in arguments if one is not type(None)]
+            arms = [argument for argument in arguments if argument is not type(None)]
             for arm in arms:
                 self.of_annotation(arm, path if len(arms) == 1 else f"{path}|{_name_of(arm)}")
         elif origin is not None and origin is not Literal and origin is not Callable:
-            for number, one in enumerate(arguments):
+            for number, argument in enumerate(arguments):
                 is_key = (
                     number == 0 and len(arguments) == 2 and isinstance(origin, type) and issubclass(origin, Mapping)
                 )
-                self.of_annotation(one, f"{path}{{}}" if is_key else f"{path}[]")
+                self.of_annotation(argument, f"{path}{{}}" if is_key else f"{path}[]")
             if isinstance(origin, type) and origin.__module__ not in ("builtins", "collections", "typing"):
                 self.of_class(cast("type[Any]", origin), path)
         elif isinstance(annotation, type):
@@ -156,22 +156,22 @@ def _settings_of(config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         value = config.get(name)
         is_said = value not in (None, False, 0) or (name == "allow_inf_nan" and value is False)
         if is_said and value != _USUAL.get(name):
-            yield name, told_alike(value)
+            yield name, stable_text(value)
 
 
 def _decorators_of(cls: type[BaseModel]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Return the validators of a class by field, "" for those of the whole."""
     found = cls.__pydantic_decorators__
     for kind in (found.validators, found.field_validators, found.root_validators, found.model_validators):
-        for name, one in cast("Mapping[str, Any]", kind).items():
-            rule = (f"{getattr(one.info, 'mode', 'before')} validator {name}", source_digest(one.func))
-            for place in getattr(one.info, "fields", ("",)):
+        for name, decorator in cast("Mapping[str, Any]", kind).items():
+            rule = (f"{getattr(decorator.info, 'mode', 'before')} validator {name}", source_digest(decorator.func))
+            for place in getattr(decorator.info, "fields", ("",)):
                 yield ("" if place == "*" else place), [rule]
 
 
 def _hooks_of(cls: type) -> Iterator[tuple[str, str]]:
     for name in _HOOKS:
-        owner = next((one for one in cls.__mro__ if name in vars(one)), None)
+        owner = next((base for base in cls.__mro__ if name in vars(base)), None)
         if owner is None or owner.__module__.partition(".")[0] in (*OURS, "builtins"):
             continue
         function: object = vars(owner)[name]
@@ -183,34 +183,37 @@ def _hooks_of(cls: type) -> Iterator[tuple[str, str]]:
 
 
 def _rules_of(metadata: Iterable[object]) -> Iterator[tuple[str, str]]:
-    for one in metadata:
-        if isinstance(one, FieldInfo):
-            yield from _rules_of(one.metadata)
-        elif isinstance(one, GroupedMetadata):
-            yield from _rules_of(cast("Iterable[object]", one))
-        elif type(one).__module__ == _VALIDATORS and hasattr(one, "func"):
-            mode = type(one).__name__.removesuffix("Validator").lower()
-            function = cast(Any, one).func
+    for metadata_item in metadata:
+        if isinstance(metadata_item, FieldInfo):
+            yield from _rules_of(metadata_item.metadata)
+        elif isinstance(metadata_item, GroupedMetadata):
+            yield from _rules_of(cast("Iterable[object]", metadata_item))
+        elif type(metadata_item).__module__ == _VALIDATORS and hasattr(metadata_item, "func"):
+            mode = type(metadata_item).__name__.removesuffix("Validator").lower()
+            function = cast(Any, metadata_item).func
             yield f"{mode} validator {getattr(function, '__name__', '?')}", source_digest(function)
-        elif not isinstance(one, (Storage, str)):
-            yield from _facts_of(one)
+        elif not isinstance(metadata_item, (Storage, str)):
+            yield from _facts_of(metadata_item)
 
 
-def _facts_of(one: object) -> Iterator[tuple[str, str]]:
+def _facts_of(metadata_item: object) -> Iterator[tuple[str, str]]:
     """Return the constraints of a metadata object; none if pydantic ignores it."""
-    top = type(one).__module__.partition(".")[0]
+    top = type(metadata_item).__module__.partition(".")[0]
     if top in ("annotated_types", "pydantic"):
-        values = {**getattr(one, "__dict__", {})}
-        if dataclasses.is_dataclass(one):
-            values |= {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
-        is_serializer = type(one).__module__.endswith(("functional_serializers", "json_schema"))
+        values = {**getattr(metadata_item, "__dict__", {})}
+        if dataclasses.is_dataclass(metadata_item):
+            values |= {field.name: getattr(metadata_item, field.name) for field in dataclasses.fields(metadata_item)}
+        is_serializer = type(metadata_item).__module__.endswith(("functional_serializers", "json_schema"))
         yield from (
-            (name, told_alike(value)) for name, value in values.items() if value is not None and not is_serializer
+            (name, stable_text(value)) for name, value in values.items() if value is not None and not is_serializer
         )
-    elif hasattr(one, "__get_pydantic_core_schema__"):
-        cls = one if isinstance(one, type) else type(one)
+    elif hasattr(metadata_item, "__get_pydantic_core_schema__"):
+        cls = metadata_item if isinstance(metadata_item, type) else type(metadata_item)
         # Its arguments count, and for a class of the application also its source.
-        yield f"constraint {cls.__name__}", told_alike(vars(one)) if one is not cls and hasattr(one, "__dict__") else ""
+        yield (
+            f"constraint {cls.__name__}",
+            stable_text(vars(metadata_item)) if metadata_item is not cls and hasattr(metadata_item, "__dict__") else "",
+        )
 
 
 def _has_source(function: Any) -> bool:

@@ -74,7 +74,7 @@ def write_constraints(directory: Path, history: ConstraintHistory) -> None:
     if not directory.is_dir() or read_history(directory) == history:
         return
     try:
-        text = json.dumps(history.told, indent=1, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(history.document, indent=1, sort_keys=True, ensure_ascii=False)
         replace_file(directory / _FILE, f"{text}\n")
     except OSError as exc:
         raise MigrationFileError(shown_path(directory / _FILE), f"cannot be written: {exc.strerror}") from exc

@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 
 from .source_edit import outline
 
-__all__ = ["OURS", "source_digest", "told_alike"]
+__all__ = ["OURS", "source_digest", "stable_text"]
 
 OURS: Final = ("pydantic", "pydantic_core", "redis_models", "annotated_types", "typing", "typing_extensions", "enum")
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
@@ -31,11 +31,11 @@ _DEEP: Final = 8  # values in values
 
 def source_digest(function: object) -> str:
     """Return a digest of a function, without comments and docstring; "" if its source is not available."""
-    told = [*_told(function, 0, set())]
-    return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:12] if any(told) else ""
+    parts = [*_parts_of(function, 0, set())]
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12] if any(parts) else ""
 
 
-def told_alike(value: object, depth: int = 0) -> str:
+def stable_text(value: object, depth: int = 0) -> str:
     """Spell a value in the same way in each process, down to some depth."""
     if depth > _DEEP:
         return "..."
@@ -45,23 +45,23 @@ def told_alike(value: object, depth: int = 0) -> str:
         return str(value.value)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
-        told = sorted(f"{told_alike(name, depth + 1)}: {told_alike(one, depth + 1)}" for name, one in pairs)
-        return f"{{{', '.join(told)}}}"
+        items = sorted(f"{stable_text(name, depth + 1)}: {stable_text(item, depth + 1)}" for name, item in pairs)
+        return f"{{{', '.join(items)}}}"
     if isinstance(value, (set, frozenset)):
-        return f"{{{', '.join(sorted(told_alike(one, depth + 1) for one in cast('set[object]', value)))}}}"
+        return f"{{{', '.join(sorted(stable_text(item, depth + 1) for item in cast('set[object]', value)))}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(told_alike(one, depth + 1) for one in cast('list[object]', value))}]"
+        return f"[{', '.join(stable_text(item, depth + 1) for item in cast('list[object]', value))}]"
     if callable(value):
         is_ours = str(getattr(value, "__module__", "")).partition(".")[0] in OURS
         return str(getattr(value, "__qualname__", "")) if is_ours else source_digest(value)
     return _ADDRESS.sub("", repr(value))
 
 
-def _told(function: object, depth: int, seen: set[int]) -> Iterator[object]:
+def _parts_of(function: object, depth: int, seen: set[int]) -> Iterator[object]:
     if isinstance(function, functools.partial):
         made = cast("functools.partial[object]", function)
-        yield told_alike(made.args), told_alike(made.keywords)
-        yield from _told(made.func, depth, seen)
+        yield stable_text(made.args), stable_text(made.keywords)
+        yield from _parts_of(made.func, depth, seen)
         return
     function = getattr(function, "__func__", function)
     with suppress(ValueError):  # it wraps itself
@@ -69,38 +69,38 @@ def _told(function: object, depth: int, seen: set[int]) -> Iterator[object]:
     if not isinstance(function, FunctionType):
         call = inspect.getattr_static(type(function), "__call__", None)
         if isinstance(call, FunctionType):  # a callable object: its state and its __call__
-            yield told_alike(getattr(function, "__dict__", {}))
-            yield from _told(call, depth, seen)
+            yield stable_text(getattr(function, "__dict__", {}))
+            yield from _parts_of(call, depth, seen)
         return
     if id(function) in seen or depth > _DEPTH:
         return
     seen.add(id(function))
     yield _outline_of(function)
-    yield told_alike(function.__defaults__), told_alike(function.__kwdefaults__)
+    yield stable_text(function.__defaults__), stable_text(function.__kwdefaults__)
     yield from _named(function, depth, seen)
 
 
 def _named(function: FunctionType, depth: int, seen: set[int]) -> Iterator[object]:
     """Return captured values, and the constants and functions of its package that a function uses."""
     try:
-        held = inspect.getclosurevars(function)
+        captured = inspect.getclosurevars(function)
     except ValueError:  # a captured variable has no value yet
         return
     package = function.__module__.partition(".")[0]
-    for name, value in sorted([*held.nonlocals.items(), *held.globals.items()], key=lambda pair: pair[0]):
+    for name, value in sorted([*captured.nonlocals.items(), *captured.globals.items()], key=lambda pair: pair[0]):
         if _is_plain(cast(object, value)):
-            yield name, told_alike(cast(object, value))
+            yield name, stable_text(cast(object, value))
         elif isinstance(value, (FunctionType, functools.partial)):
             inner: FunctionType = getattr(cast(Any, value), "func", cast(Any, value))
             if inner.__module__.partition(".")[0] == package:
-                yield from _told(cast(object, value), depth + 1, seen)
+                yield from _parts_of(cast(object, value), depth + 1, seen)
 
 
 def _is_plain(value: object, depth: int = 0) -> bool:
     if isinstance(value, _HELD):
         parts = [*cast("list[object]", value)]
         parts += cast("dict[object, object]", value).values() if isinstance(value, dict) else ()
-        return depth <= _DEEP and all(_is_plain(one, depth + 1) for one in parts)
+        return depth <= _DEEP and all(_is_plain(part, depth + 1) for part in parts)
     return isinstance(value, _PLAIN)
 
 
@@ -110,5 +110,5 @@ def _outline_of(function: FunctionType) -> object:
     except (OSError, TypeError, SyntaxError, ValueError):
         return ""  # a shell, or a lambda within a line
     if function.__name__ == "<lambda>":  # its line has other code too
-        return [outline(one) for one in ast.walk(tree) if isinstance(one, ast.Lambda)]
+        return [outline(node) for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
     return outline(tree)

@@ -42,7 +42,7 @@ def complaints_of(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
         if isinstance(function, (ast.FunctionDef, ast.Lambda)):
             is_free = isinstance(function, ast.FunctionDef) and function.name in free
             found += list(_of_free(function) if is_free else _of_pure(function, names))
-    yield from sorted(dict.fromkeys(found), key=lambda one: (one[1], one[0]))
+    yield from sorted(dict.fromkeys(found), key=lambda finding: (finding[1], finding[0]))
 
 
 def _of_pure(function: ast.FunctionDef | ast.Lambda, names: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
@@ -78,7 +78,7 @@ def _foreign_imports(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
         if isinstance(node, ast.ImportFrom):
             modules = [node.module or "."] if not node.level else [f"{'.' * node.level}{node.module or ''}"]
         elif isinstance(node, ast.Import):
-            modules = [one.name for one in node.names]
+            modules = [alias.name for alias in node.names]
         else:
             continue
         for module in modules:
@@ -92,11 +92,11 @@ def _imported(tree: ast.Module) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for one in node.names:
-                top = one.name.partition(".")[0]
-                found[one.asname or top] = one.name if one.asname else top
+            for alias in node.names:
+                top = alias.name.partition(".")[0]
+                found[alias.asname or top] = alias.name if alias.asname else top
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
@@ -116,6 +116,6 @@ def _free_functions(tree: ast.Module) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node.func, {}).rpartition(".")[2] == "Run":
-            values = [*node.args, *(one.value for one in node.keywords)]
-            found |= {one.id for one in values if isinstance(one, ast.Name)}
+            values = [*node.args, *(keyword.value for keyword in node.keywords)]
+            found |= {value.id for value in values if isinstance(value, ast.Name)}
     return found

@@ -319,10 +319,10 @@ def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]
     operations = _declared(migration, "operations")
     if not isinstance(operations, Sequence) or isinstance(operations, str):
         raise MigrationFileError(shown, f"has operations = {operations!r:.60}; write a list of operations")
-    for number, one in enumerate(cast("Sequence[object]", operations), start=1):
-        if not isinstance(one, Operation):
+    for number, operation in enumerate(cast("Sequence[object]", operations), start=1):
+        if not isinstance(operation, Operation):
             raise MigrationFileError(
-                shown, f"operation {number} is {one!r:.60}; write an operation such as migrations.AddField(...)"
+                shown, f"operation {number} is {operation!r:.60}; write an operation such as migrations.AddField(...)"
             )
     return tuple(cast("Sequence[Operation]", operations))
 
@@ -339,12 +339,16 @@ def _checksum(tree: ast.Module, left_out: Container[int]) -> str:
 def _reasons_in(tree: ast.Module) -> Iterator[ast.stmt]:
     """Return the statements of the class ``Migration`` that set ``allow``."""
     for node in tree.body:
-        for one in node.body if isinstance(node, ast.ClassDef) and node.name == "Migration" else ():
+        for statement in node.body if isinstance(node, ast.ClassDef) and node.name == "Migration" else ():
             targets = (
-                one.targets if isinstance(one, ast.Assign) else [one.target] if isinstance(one, ast.AnnAssign) else []
+                statement.targets
+                if isinstance(statement, ast.Assign)
+                else [statement.target]
+                if isinstance(statement, ast.AnnAssign)
+                else []
             )
             if targets and all(isinstance(target, ast.Name) and target.id == "allow" for target in targets):
-                yield one
+                yield statement
 
 
 def _check_head(directory: Path, chain: Chain) -> None:

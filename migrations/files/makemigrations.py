@@ -65,7 +65,7 @@ class Task:
         return replace(self, answers=answers, found=self.compare(answers))
 
 
-def tasks_of(places: Iterable[Place], given: Mapping[str, Answers], *, is_update: bool = False) -> list[Task]:
+def tasks_of(places: Iterable[Place], answers_by_app: Mapping[str, Answers], *, is_update: bool = False) -> list[Task]:
     """Compare the files of apps with their code.
 
     Args:
@@ -78,9 +78,12 @@ def tasks_of(places: Iterable[Place], given: Mapping[str, Answers], *, is_update
     """
     tasks: list[Task] = []
     for place in places:
-        answers, old = given[place.app.label], _unraised(place.chain) if is_update else place.chain.snapshots[-1]
-        late = [one for one in answers.given if one.model in place.moves.arriving]
-        soon = Answers(tuple(one for one in answers.given if one not in late))
+        answers, old = (
+            answers_by_app[place.app.label],
+            _unraised(place.chain) if is_update else place.chain.snapshots[-1],
+        )
+        late = [answer for answer in answers.given if answer.model in place.moves.arriving]
+        soon = Answers(tuple(answer for answer in answers.given if answer not in late))
         task = Task(place, old, soon, Diff()).answered(soon)
         tasks.append(task)
         if task.found.is_partial:
@@ -108,26 +111,26 @@ def tasks_from_redis(place: Place, stored: Snapshot, answers: Answers) -> list[T
     Raises:
         SchemaError: An answer matches nothing.
     """
-    versions = {one.name: one.version for one in stored.models}
-    told = Diff(tuple(creation_of(one) for one in stored.models), versions=versions, target=stored)
-    first = Task(place, Snapshot(), Answers(), told, name="from_redis")
+    versions = {model.name: model.version for model in stored.models}
+    found = Diff(tuple(creation_of(model) for model in stored.models), versions=versions, target=stored)
+    first = Task(place, Snapshot(), Answers(), found, name="from_redis")
     return [first, Task(place, stored, answers, Diff(), is_follow_up=True).answered(answers)]
 
 
 def _follow_up(task: Task, arriving: Mapping[str, ModelSchema], answers: Answers) -> Task:
     old = task.found.target
-    for one in task.place.code.models:
-        if one.name not in arriving:
-            old = old.with_model(one)  # as after the first task, once it is answered
+    for model in task.place.code.models:
+        if model.name not in arriving:
+            old = old.with_model(model)  # as after the first task, once it is answered
     return Task(task.place, old, answers, Diff(), is_follow_up=True).answered(answers)
 
 
 def emptied(task: Task) -> Task:
     """Keep only versions of unchanged models; changes go into the next migration."""
     same = {
-        one.name
-        for one in task.place.code.models
-        if one.name in task.old.by_name and one.has_shape_of(task.old.model(one.name))
+        model.name
+        for model in task.place.code.models
+        if model.name in task.old.by_name and model.has_shape_of(task.old.model(model.name))
     }
     versions = {name: version for name, version in task.found.versions.items() if name in same}
     return replace(task, found=Diff(versions=versions))
@@ -168,7 +171,7 @@ def make_all(
 def _refused(chain: Chain, app: App) -> tuple[Finding, ...]:
     last = chain.head_position
     found = findings_of(chain, range(last, last + 1), hooks=hooks_of(app.models))
-    return tuple(one for one in found if one.is_refused)
+    return tuple(finding for finding in found if finding.is_refused)
 
 
 def owners_of(model: str, tasks: Sequence[Task]) -> list[str]:

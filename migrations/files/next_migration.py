@@ -84,7 +84,7 @@ def with_reason(new: NewMigration, reason: str) -> NewMigration:
     """
     if not new.refused:
         return new
-    allow = {**new.migration.allow, **{one.rule.code: reason for one in new.refused}}
+    allow = {**new.migration.allow, **{finding.rule.code: reason for finding in new.refused}}
     text = with_reasons(new.migration.path, new.text, render_reasons(allow))
     return replace(
         new,
@@ -139,10 +139,10 @@ def amend(chain: Chain, directory: Path, found: Diff, code: Snapshot) -> NewMigr
     path = directory / f"{last.name}.py"
     versions = {**last.versions, **found.versions}
     source = path.read_text("utf-8")
-    has_functions = any(_is_function(value) for one in last.operations for value in vars(one).values())
+    has_functions = any(_is_function(value) for operation in last.operations for value in vars(operation).values())
     if has_functions or source != render(last.id, last.previous, last.versions, last.operations):
         if has_functions and any(
-            isinstance(value, FunctionStub) for one in found.operations for value in vars(one).values()
+            isinstance(value, FunctionStub) for operation in found.operations for value in vars(operation).values()
         ):
             raise MigrationError(f"{last.path} was edited; create another migration for changes that need a function")
         text = appended(last.path, source, render_operations(found.operations), versions)

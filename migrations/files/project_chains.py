@@ -1,8 +1,7 @@
 """The chains of all apps of a project, with the histories of models that moved from one app to another.
 
-Each app has a chain of its own. Where one leaves records behind, and another creates a model on their keys at the
-version that they have, older records are still met: code that was deployed before writes them. So the receiving chain
-is told the way that they came.
+Each app has its own chain. If one app leaves records behind, and another creates a model on their keys at their
+version, older code may still write older records. So the receiving chain also gets the upgrade paths of these records.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +25,7 @@ __all__ = ["hidden_fields_of", "load_alone", "load_chains", "with_histories"]
 
 
 def with_histories(chains: Sequence[Chain]) -> list[Chain]:
-    """Give each chain the upgrade paths of records that came from other apps, through any number of apps.
+    """Return the chains with the upgrade paths of records that came from other apps, through any number of apps.
 
     Raises:
         MigrationFileError: As ``lineages_of``.
@@ -34,12 +33,13 @@ def with_histories(chains: Sequence[Chain]) -> list[Chain]:
     known = list(chains)
     for _ in chains:  # each round passes them on by one app
         left = {chain.app: list(_left_by(chain)) for chain in known}
-        given = [
-            _told(chain, (one for app, some in left.items() if app != chain.app for one in some)) for chain in known
-        ]
-        if given == known:
+        longer: list[Chain] = []
+        for chain in known:
+            others = [path for app, paths in left.items() if app != chain.app for path in paths]
+            longer.append(_with_inherited(chain, others))
+        if longer == known:
             break
-        known = given
+        known = longer
     return known
 
 
@@ -49,12 +49,13 @@ def _left_by(chain: Chain) -> Iterator[tuple[str, UpgradePath]]:
             yield lineage.latest.keys.start, lineage.route
 
 
-def _told(chain: Chain, left: Iterable[tuple[str, UpgradePath]]) -> Chain:
+def _with_inherited(chain: Chain, left: Iterable[tuple[str, UpgradePath]]) -> Chain:
     begun = {
-        (model.keys.start, model.version) for model in (one.schemas[min(one.schemas)] for one in lineages_of(chain))
+        (model.keys.start, model.version)
+        for model in (lineage.schemas[min(lineage.schemas)] for lineage in lineages_of(chain))
     }
-    known = {(start, route.versions[-1]): route for start, route in left}
-    inherited = {key: route for key, route in known.items() if key in begun}
+    known = {(start, path.versions[-1]): path for start, path in left}
+    inherited = {key: path for key, path in known.items() if key in begun}
     return chain if inherited == chain.inherited else replace(chain, inherited=inherited)
 
 

@@ -87,24 +87,24 @@ def fork_of(app: str, migrations: Sequence[LoadedMigration]) -> Fork | None:
     for migration in migrations:
         following.setdefault(known.get(migration.previous or "", migration.previous), []).append(migration)
     trunk: list[LoadedMigration] = []
-    here: str | None = None
-    while len(following.get(here, ())) == 1:
-        [migration] = following[here]
+    last_id: str | None = None
+    while len(following.get(last_id, ())) == 1:
+        [migration] = following[last_id]
         trunk.append(migration)
-        here = migration.id
-    starts = following.get(here, [])
+        last_id = migration.id
+    starts = following.get(last_id, [])
     if not starts and len(trunk) == len(migrations):
         return None
     if len(starts) != 2:
         raise MigrationError(
             f"{app}: the migrations do not form two branches; {_story(migrations)}; correct previous = by hand"
         )
-    one, other = (Branch(tuple(_line(start, following))) for start in starts)
-    if len(trunk) + len(one.migrations) + len(other.migrations) != len(migrations):
+    first, second = (Branch(tuple(_line(start, following))) for start in starts)
+    if len(trunk) + len(first.migrations) + len(second.migrations) != len(migrations):
         raise MigrationError(
             f"{app}: the migrations form more than two branches; {_story(migrations)}; rebase two at a time"
         )
-    return Fork(app, tuple(trunk), (one, other))
+    return Fork(app, tuple(trunk), (first, second))
 
 
 def _line(start: LoadedMigration, following: Mapping[str | None, Sequence[LoadedMigration]]) -> list[LoadedMigration]:
@@ -132,20 +132,20 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
     Raises:
         MigrationError: The operations of the branches conflict; the message names the migration.
     """
-    [moves] = [one for one in fork.branches if one is not stays]
+    [moves] = [branch for branch in fork.branches if branch is not stays]
     base = Chain(fork.app, (*fork.trunk, *stays.migrations))
     moved: list[Moved] = []
     for migration in moves.migrations:
         try:
-            one = _moved(fork.app, base, migration, directory)
-            base = Chain(fork.app, (*base.migrations, one.migration))
+            file = _moved(fork.app, base, migration, directory)
+            base = Chain(fork.app, (*base.migrations, file.migration))
             lineages_of(base)
         except MigrationFileError as exc:
             raise MigrationError(
                 f"{fork.app}: {migration.name} does not fit after {stays.tip.name}: {exc}. Edit it, or create it again"
                 " with 'makemigrations'; nothing was changed"
             ) from exc
-        moved.append(one)
+        moved.append(file)
     return moved, base
 
 

@@ -95,8 +95,8 @@ def render(
         id=_literal(id),
         previous=_literal(previous),
         versions=_laid_out(dict(sorted(versions.items())), _INDENT, "versions = "),
-        operations=_list_of([_call_of(one, known) for one in operations]),
-        replaces=_laid_out([one.written for one in replaces], _INDENT, "replaces = ") if replaces else "",
+        operations=_list_of([_call_of(operation, known) for operation in operations]),
+        replaces=_laid_out([replaced.written for replaced in replaces], _INDENT, "replaces = ") if replaces else "",
         allow=render_reasons(allow) if allow else "",
         preamble=preamble,
     )
@@ -105,7 +105,7 @@ def render(
 def render_operations(operations: Sequence[Operation]) -> list[str]:
     """Return the lines of operations in the list of a file, with commas."""
     inner = _INDENT * 2
-    return [f"{inner}{_laid_out(_call_of(one, ()), inner)}," for one in operations]
+    return [f"{inner}{_laid_out(_call_of(operation, ()), inner)}," for operation in operations]
 
 
 def render_reasons(allow: Mapping[str, str]) -> str:
@@ -115,9 +115,9 @@ def render_reasons(allow: Mapping[str, str]) -> str:
 
 def suggest_name(operations: Sequence[Operation], versions: Mapping[str, int], *, is_first: bool) -> str:
     """Suggest the name of a file without its number: lower case, at most 52 characters."""
-    if is_first and operations and all(isinstance(one, CreateModel) for one in operations):
+    if is_first and operations and all(isinstance(operation, CreateModel) for operation in operations):
         return "initial"
-    parts = [_fragment(one) for one in operations]
+    parts = [_fragment(operation) for operation in operations]
     if not parts:
         parts = [f"{model}_version_{version}" for model, version in sorted(versions.items())] or ["empty"]
     clean = [re.sub(r"\W+", "_", part).strip("_").lower() for part in parts]
@@ -172,10 +172,10 @@ def _functions(operations: Sequence[Operation]) -> dict[str, dict[str, str]]:
     """Return the arguments of the template for each stub, by the name of the function."""
     found: dict[str, dict[str, str]] = {}
     for operation in operations:
-        for one in fields(operation):
-            value: object = getattr(operation, one.name)
+        for field in fields(operation):
+            value: object = getattr(operation, field.name)
             if isinstance(value, FunctionStub):
-                found.setdefault(value.name, _function(operation, one.name, value.name))
+                found.setdefault(value.name, _function(operation, field.name, value.name))
     return found
 
 
@@ -195,9 +195,9 @@ def _function(operation: Operation, argument: str, name: str) -> dict[str, str]:
 def _call_of(operation: Operation, known: Container[str]) -> _Call:
     arguments: list[tuple[str, object]] = []
     is_named = False  # arguments after a named one are named too
-    for one in fields(operation):
-        value: object = getattr(operation, one.name)
-        if one.default is not MISSING and value == one.default:
+    for field in fields(operation):
+        value: object = getattr(operation, field.name)
+        if field.default is not MISSING and value == field.default:
             continue
         if isinstance(value, FunctionStub):
             value = _Code(value.name)
@@ -209,18 +209,18 @@ def _call_of(operation: Operation, known: Container[str]) -> _Call:
             raise MigrationError(
                 f"{operation.describe()}: a function cannot be written as text; write this migration by hand"
             )
-        is_named = is_named or one.name not in _POSITIONAL or not isinstance(value, str)
-        arguments.append((one.name if is_named else "", value))
+        is_named = is_named or field.name not in _POSITIONAL or not isinstance(value, str)
+        arguments.append((field.name if is_named else "", value))
     return _Call(f"migrations.{type(operation).__name__}", tuple(arguments))
 
 
-def _converter(one: Converter) -> _Call:
+def _converter(converter: Converter) -> _Call:
     arguments: list[tuple[str, object]] = []
-    for field in fields(cast("AttachTimezone | FillNone | MapValues", one)):
-        value: object = getattr(one, field.name)
+    for field in fields(cast("AttachTimezone | FillNone | MapValues", converter)):
+        value: object = getattr(converter, field.name)
         if field.init and (field.default is MISSING or value != field.default):
             arguments.append((field.name if arguments else "", value))
-    return _Call(f"migrations.{type(one).__name__}", tuple(arguments))
+    return _Call(f"migrations.{type(converter).__name__}", tuple(arguments))
 
 
 def _list_of(calls: Sequence[_Call]) -> str:
@@ -237,13 +237,13 @@ def _laid_out(value: object, indent: str, before: str = "") -> str:
         return flat
     inner = indent + _INDENT
     if isinstance(value, _Call):
-        items = [_named(name, one, inner) for name, one in value.arguments]
+        items = [_named(name, argument, inner) for name, argument in value.arguments]
         return _broken(f"{value.name}(", items, ")", indent)
     if isinstance(value, Mapping) and value:
         pairs = cast("Mapping[object, object]", value).items()
-        return _broken("{", [_paired(key, one, inner) for key, one in pairs], "}", indent)
+        return _broken("{", [_paired(key, item, inner) for key, item in pairs], "}", indent)
     if isinstance(value, (list, tuple)) and value:
-        return _broken("[", [_laid_out(one, inner) for one in cast("list[object]", value)], "]", indent)
+        return _broken("[", [_laid_out(item, inner) for item in cast("list[object]", value)], "]", indent)
     return flat
 
 
@@ -267,13 +267,15 @@ def _literal(value: object) -> str:
     if isinstance(value, _Code):
         return value.text
     if isinstance(value, _Call):
-        arguments = (f"{name}={_literal(one)}" if name else _literal(one) for name, one in value.arguments)
+        arguments = (
+            f"{name}={_literal(argument)}" if name else _literal(argument) for name, argument in value.arguments
+        )
         return f"{value.name}({', '.join(arguments)})"
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
-        return "{" + ", ".join(f"{_literal(key)}: {_literal(one)}" for key, one in pairs) + "}"
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in pairs) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_literal(one) for one in cast("list[object]", value)) + "]"
+        return "[" + ", ".join(_literal(item) for item in cast("list[object]", value)) + "]"
     return repr(value).replace("e+", "e") if isinstance(value, float) else repr(value)
 
 

@@ -64,11 +64,11 @@ def appended(path: str, source: str, lines: Sequence[str], versions: Mapping[str
 def _value_of(path: str, source: str, name: str) -> ast.expr:
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and node.name == "Migration":
-            for one in node.body:
-                targets = one.targets if isinstance(one, ast.Assign) else []
+            for statement in node.body:
+                targets = statement.targets if isinstance(statement, ast.Assign) else []
                 if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                    assert isinstance(one, ast.Assign)
-                    return one.value
+                    assert isinstance(statement, ast.Assign)
+                    return statement.value
     raise MigrationFileError(path, f"its class Migration does not have a line '{name} = ...' that can be changed")
 
 
@@ -114,13 +114,13 @@ def nodes_of_way_back(tree: ast.Module) -> list[ast.AST]:
 def star_imports(tree: ast.Module) -> Iterator[str]:
     """Return the modules of ``from module import *``; their names may be used anywhere, so they are never omitted."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             yield f"{'.' * node.level}{node.module or ''}"
 
 
 def _calls_in(node: ast.stmt) -> Iterator[ast.Call]:
     if isinstance(node, ast.ClassDef) and node.name == "Migration":
-        yield from (one for one in ast.walk(node) if isinstance(one, ast.Call))
+        yield from (child for child in ast.walk(node) if isinstance(child, ast.Call))
 
 
 def _is_way_back_only(call: ast.Call) -> bool:
@@ -142,7 +142,7 @@ def _is_one(call: ast.Call, keyword: ast.keyword) -> bool:
 def _is_for(node: ast.stmt, used: set[str], rest: Iterable[ast.stmt], known: set[int]) -> bool:
     """Whether a statement binds names that only omitted code uses, or defines an unused function."""
     bound = set(_bound_by(node))
-    others = [one for one in rest if one is not node]
+    others = [other for other in rest if other is not node]
     is_candidate = bool(bound) and (bound <= used or isinstance(node, ast.FunctionDef))
     return is_candidate and not bound & set(_names_in(others, known))
 
@@ -152,9 +152,9 @@ def _bound_by(node: ast.stmt) -> Iterator[str]:
         case ast.FunctionDef(name=name) if not node.decorator_list:
             yield name
         case ast.Import(names=names) | ast.ImportFrom(names=names):
-            yield from (one.asname or one.name.partition(".")[0] for one in names)
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in names)
         case ast.Assign(targets=targets):
-            yield from (one.id for one in targets if isinstance(one, ast.Name))
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
         case _:
             pass
 
@@ -183,7 +183,7 @@ def outline(node: object, left_out: Container[int] = ()) -> object:
     """
     # Not ast.dump or ast.unparse: their output depends on the version of Python.
     if isinstance(node, list):
-        return [outline(one, left_out) for one in cast("list[object]", node) if id(one) not in left_out]
+        return [outline(child, left_out) for child in cast("list[object]", node) if id(child) not in left_out]
     if not isinstance(node, ast.AST):
         return node
     fields = {name: value for name, value in ast.iter_fields(node) if value is not None and name not in ("ctx", "kind")}

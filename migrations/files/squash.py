@@ -172,34 +172,42 @@ def _is_same(chain: Chain, start: int, end: int, longer: Chain, position: int) -
 def _is_same_for(
     chain: Chain, start: int, end: int, squashed: Sequence[Operation], before: Snapshot, name: str
 ) -> bool:
-    routes: list[UpgradePath] = []
-    stages, known = list[VersionStep](), name
+    paths: list[UpgradePath] = []
+    version_steps, known = list[VersionStep](), name
     for position in range(start, end):
         migration, state = chain.migrations[position], chain.snapshots[position]
         if known not in state.by_name:
             return True  # it is deleted in between: its records do not change
-        stages.append(make_version_step(known, state, migration.operations, state.model(known).version + 1))
+        version_steps.append(make_version_step(known, state, migration.operations, state.model(known).version + 1))
         for operation in migration.operations:
             known = operation.name_after(known)
-    versions = range(1, len(stages) + 1)
-    routes.append(UpgradePath(name, tuple(_numbered(one, n) for one, n in zip(stages, versions, strict=True)), 1))
-    routes.append(UpgradePath(name, (_numbered(make_version_step(name, before, squashed, 2), 1),), 1))
+    versions = range(1, len(version_steps) + 1)
+    paths.append(
+        UpgradePath(
+            name,
+            tuple(
+                _numbered(version_step, number) for version_step, number in zip(version_steps, versions, strict=True)
+            ),
+            1,
+        )
+    )
+    paths.append(UpgradePath(name, (_numbered(make_version_step(name, before, squashed, 2), 1),), 1))
     if known not in chain.snapshots[end].by_name:
         return True
     declared = set(chain.snapshots[end].model(known).by_name)
     return all(
-        _outcome(routes[0], record, declared) == _outcome(routes[1], record, declared)
+        _outcome(paths[0], record, declared) == _outcome(paths[1], record, declared)
         for record in example_records(before.model(name))
     )
 
 
-def _numbered(stage: VersionStep, number: int) -> VersionStep:
-    return VersionStep(number, number + 1, stage.steps, stage.widenings)
+def _numbered(version_step: VersionStep, number: int) -> VersionStep:
+    return VersionStep(number, number + 1, version_step.steps, version_step.widenings)
 
 
-def _outcome(route: UpgradePath, record: Mapping[str, bytes], declared: set[str]) -> object:
+def _outcome(path: UpgradePath, record: Mapping[str, bytes], declared: set[str]) -> object:
     try:
-        there = route.rewrite({**record, "_v": b"1"}, route.versions[-1]).fields
+        rewritten = path.rewrite({**record, "_v": b"1"}, path.versions[-1]).fields
     except RecordError:
         return None
-    return {field: raw for field, raw in there.items() if field in declared}
+    return {field: raw for field, raw in rewritten.items() if field in declared}

@@ -9,7 +9,8 @@ unescaped (see ``legacy_table``), and wrote no version stamp. In this order, und
 3. Take over the members of ``{INDEX}:left`` one by one, so that members added during the copy are not lost.
 4. Scan for records that no index has, because the set that had them expired.
 
-If it is killed, run it again: the copy starts anew, and the other steps find what is left to do.
+If it is killed, run it again: the copy starts anew, and the other steps find what is left to do. So it stores no
+checkpoint.
 """
 
 from collections.abc import Callable, Sequence

@@ -38,7 +38,7 @@ from ..keyspace.server_facts import server_run_id
 from ..planner.plan import is_automatic, make_plan
 from ..schema.snapshot import Snapshot
 from ..state.quarantine import Quarantine
-from ..state.receipts import Checkpoint, ReceiptStore, Scope, VerificationReceipt
+from ..state.receipts import ReceiptStore, Scope, UnfinishedVerification, VerificationReceipt
 from ..state.store import StateStore
 from ..state.tally import Kind, Tally, Verdict
 from .record_check import judge, torn_records
@@ -114,14 +114,15 @@ class Verification:
     total: int = field(default=0, init=False)
 
     def saved(self, model: str, walk: int, cursor: str) -> RoundTrips[None]:
-        """Store a checkpoint, if the last one is some seconds old."""
+        """Store how far it is, if the last one is some seconds old."""
         tally = self.tallies[model]
         self.report(Progress(model, tally.records, sum(tally.problems.values()), max(self.total, tally.records)))
         if self.is_whole and self.clock() - self._saved_at >= _CHECKPOINT_S:
             documents = {name: tally.document for name, tally in self.tallies.items()}
             self._saved_at = self.clock()
             with suppress(*_NO_WRITING):  # a verification works without the right to write
-                yield from self.receipts.save(Checkpoint(self.scope, self.began_at, model, walk, cursor, documents))
+                unfinished = UnfinishedVerification(self.scope, self.began_at, model, walk, cursor, documents)
+                yield from self.receipts.save(unfinished)
                 if (yield from server_run_id()) != self.scope.run_id:  # another server than it reads
                     yield from self.receipts.forget()
 
@@ -180,7 +181,7 @@ def unverified(store: StateStore, chain: Chain, models: Iterable[type[Model]]) -
     return receipt.objection((yield from scope_of(store, chain, models)), datetime.now(UTC))
 
 
-def verify(job: Verification, start: Checkpoint | None = None) -> RoundTrips[VerificationReceipt]:
+def verify(job: Verification, start: UnfinishedVerification | None = None) -> RoundTrips[VerificationReceipt]:
     """Read all records, and give a receipt.
 
     Args:

@@ -80,8 +80,8 @@ class AlterField(Operation):
         usual = None if self.convert is None else _conversion(self.name, old, new, None, "convert")
         codec = old.codec
 
-        def is_same(one: bytes, other: bytes) -> bool:
-            return codec.decode(one) == codec.decode(other)
+        def is_same(left: bytes, right: bytes) -> bool:
+            return codec.decode(left) == codec.decode(right)
 
         inputs = stored_bytes(self.old)
         asked = None if is_made_optional else self.back  # it is called for None only
@@ -109,8 +109,8 @@ class AlterField(Operation):
             return False
         if not is_path(self.name):
             return keeps_bytes(self.old, self.new)
-        one, other = parse_key(self.name, self.old).tree, parse_key(self.name, self.new).tree
-        return other in (one, choice_of([one, NONE]))
+        old, new = parse_key(self.name, self.old).tree, parse_key(self.name, self.new).tree
+        return new in (old, choice_of([old, NONE]))
 
     @property
     def is_way_back_only(self) -> bool:
@@ -120,8 +120,8 @@ class AlterField(Operation):
     @property
     def is_narrowed_back(self) -> bool:
         """Whether undoing it must check each value, because only the new type may read it."""
-        one, other = (str(parse_key(self.name, text).tree) for text in (self.old, self.new))
-        return self.is_widening and not keeps_bytes(other, one)
+        old, new = (str(parse_key(self.name, text).tree) for text in (self.old, self.new))
+        return self.is_widening and not keeps_bytes(new, old)
 
     @property
     def _way_back(self) -> Callable[..., object] | None:
@@ -232,5 +232,5 @@ def _short(type: str) -> str:
     return type if len(type) <= _TYPE_WIDTH else f"{type[: _TYPE_WIDTH - 3]}..."
 
 
-def _never_same(name: str, one: bytes, other: bytes) -> bool:
+def _never_same(name: str, left: bytes, right: bytes) -> bool:
     return False

@@ -171,11 +171,11 @@ class AlterKey(Edit):
             document[self.name] = made
 
     def _convert(
-        self, value: object, one: FieldSchema, other: FieldSchema, function: Function | None, option: str
+        self, value: object, source: FieldSchema, target: FieldSchema, function: Function | None, option: str
     ) -> object:
-        typed = one.codec.validate(value)
-        result = converted(one, typed, other, function, option=option)
-        return plain(validated(other.codec, other.name, other.type, result))
+        typed = source.codec.validate(value)
+        result = converted(source, typed, target, function, option=option)
+        return plain(validated(target.codec, target.name, target.type, result))
 
     def _becomes(self, before: object, now: object, functions: Iterable[Function | None] = ()) -> bool:
         for function in functions or dict.fromkeys((self.convert, None)):  # a function may have been added since
@@ -209,7 +209,7 @@ class WidenKey(Edit):
         if self.name not in document or _canonical(type) not in self.here:
             return
         # In a list, because a key is JSON even if a field of its type would be plain text.
-        old, new = (FieldSchema(one.name, f"list[{one.type}]") for one in (self.old, self.new))
+        old, new = (FieldSchema(side.name, f"list[{side.type}]") for side in (self.old, self.new))
         typed = self.new.codec.validate(document[self.name])
         if self.old.type == self.new.type or not is_readable(old, new, new.codec.encode([typed])):
             value = narrowed(self.new, typed, self.old, self.back)
@@ -226,9 +226,9 @@ def remove_key(type: str, path: str, keys: tuple[str, ...], back: Literal) -> Re
         back: A value as in JSON for objects that were created without the key.
     """
     become: dict[str, Key] = {}
-    for one in objects_at(type, keys[:-1]):
-        if (key := one.key(keys[-1])) is not None:
-            become.setdefault(numbered(str(one.with_key(key.name, None))), key)
+    for object in objects_at(type, keys[:-1]):
+        if (key := object.key(keys[-1])) is not None:
+            become.setdefault(numbered(str(object.with_key(key.name, None))), key)
             if back is not None:
                 literal(str(key.tree), back, f"{path}: back")
     return RemoveKey(path, become, back)
@@ -247,17 +247,17 @@ def alter_key(
         convert, back: Those of the operation.
     """
     name = keys[-1]
-    one, other = parse_key(name, old), parse_key(name, new)
-    there = [found for found in objects_at(type, keys[:-1]) if (key := found.key(name)) and key.text == old]
+    old_key, new_key = parse_key(name, old), parse_key(name, new)
+    objects = [object for object in objects_at(type, keys[:-1]) if (key := object.key(name)) and key.text == old]
     return AlterKey(
-        FieldSchema(path, str(one.tree)),
-        FieldSchema(path, str(other.tree)),
+        FieldSchema(path, str(old_key.tree)),
+        FieldSchema(path, str(new_key.tree)),
         name,
-        frozenset(numbered(str(found)) for found in there),
-        frozenset(numbered(str(found.with_key(name, other))) for found in there),
+        frozenset(numbered(str(object)) for object in objects),
+        frozenset(numbered(str(object.with_key(name, new_key))) for object in objects),
         convert,
         back,
-        other.is_required and not one.is_required and convert is not None,
+        new_key.is_required and not old_key.is_required and convert is not None,
     )
 
 
@@ -304,8 +304,8 @@ def patch(
         value = changed_back(decoded(after, now), keys, edit, old, usual)
         return stored(field.codec, field.name, field.type, value)
 
-    def is_same(one: bytes, other: bytes) -> bool:
-        return field.codec.decode(one) == field.codec.decode(other)
+    def is_same(left: bytes, right: bytes) -> bool:
+        return field.codec.decode(left) == field.codec.decode(right)
 
     by_usual = None if usual is None else partial(forward_by, usual)
     return Patch(field.name, partial(forward_by, edit), backward, is_same, backward, usual=by_usual)

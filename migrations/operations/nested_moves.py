@@ -53,12 +53,12 @@ def relocation(what: str, before: ModelSchema, after: ModelSchema, old: str, new
     def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
         _move(edit, after, before, new, old)
 
-    def is_same(name: str, one: bytes, other: bytes) -> bool:
+    def is_same(name: str, left: bytes, right: bytes) -> bool:
         field = before.by_name.get(name)
-        return field is not None and field.codec.decode(one) == field.codec.decode(other)
+        return field is not None and field.codec.decode(left) == field.codec.decode(right)
 
     names = frozenset((split_path(old)[0], split_path(new)[0]))
-    own = frozenset(one for one in names if one in before.by_name)
+    own = frozenset(name for name in names if name in before.by_name)
     return Regroup(what, forward, None, is_same, old=own, new=names, rebuild=rebuild)
 
 
@@ -78,8 +78,8 @@ def single_object(tree: Tree, path: str) -> tuple[Object, bool]:
     match tree:
         case Object(label=None):
             return tree, False
-        case Choice(members=(Object(label=None) as one, Atom("None"))):
-            return one, True
+        case Choice(members=(Object(label=None) as object, Atom("None"))):
+            return object, True
         case _:
             raise SchemaError(
                 f"{path}: {tree} is not a single object, so the place is not unique;"
@@ -89,21 +89,21 @@ def single_object(tree: Tree, path: str) -> tuple[Object, bool]:
 
 def _walk(type: str, path: str, keys: Sequence[str]) -> tuple[Object, bool]:
     """Return the object type with the last of ``keys``, and whether it may be missing."""
-    one, is_missing = single_object(parse(type), path)
+    object, is_missing = single_object(parse(type), path)
     for name in keys[:-1]:
-        key = one.key(name)
+        key = object.key(name)
         if key is None:
-            raise SchemaError(f"{path}: {one} does not have a key {name!r}")
-        one, may_be_none = single_object(key.tree, path)
+            raise SchemaError(f"{path}: {object} does not have a key {name!r}")
+        object, may_be_none = single_object(key.tree, path)
         is_missing = is_missing or may_be_none or not key.is_required
-    return one, is_missing
+    return object, is_missing
 
 
 def _taken(type: str, path: str, keys: Sequence[str]) -> Key:
-    one, is_missing = _walk(type, path, keys)
-    key = one.key(keys[-1])
+    object, is_missing = _walk(type, path, keys)
+    key = object.key(keys[-1])
     if key is None:
-        raise SchemaError(f"{path}: {one} does not have this key")
+        raise SchemaError(f"{path}: {object} does not have this key")
     return Key(key.name, choice_of([key.tree, NONE]) if is_missing else key.tree, key.is_required)
 
 
@@ -111,17 +111,17 @@ def _move(edit: RecordEdit, before: ModelSchema, after: ModelSchema, old: str, n
     """Move a value in a record from the schema ``before`` to the schema ``after``."""
     (name, keys), (new_name, new_keys) = split_path(old), split_path(new)
     documents: dict[str, object] = dict.fromkeys((name, new_name), ABSENT)
-    for one in documents:
-        if one in before.by_name:
-            documents[one] = plain(read(edit, before.field(one), ABSENT))
+    for field_name in documents:
+        if field_name in before.by_name:
+            documents[field_name] = plain(read(edit, before.field(field_name), ABSENT))
     value = _take(documents, name, keys, before.field(name))
     _put(documents, new_name, new_keys, new, value)
-    for one, document in documents.items():
-        if one not in after.by_name or document is ABSENT:
-            edit.remove(one)
+    for field_name, document in documents.items():
+        if field_name not in after.by_name or document is ABSENT:
+            edit.remove(field_name)
         else:
-            field = after.field(one)
-            edit.set(one, stored(field.codec, one, field.type, document))
+            field = after.field(field_name)
+            edit.set(field_name, stored(field.codec, field_name, field.type, document))
 
 
 def _take(documents: Document, name: str, keys: Sequence[str], field: FieldSchema) -> object:

@@ -59,13 +59,13 @@ class SplitField(Operation):
         return snapshot.with_model(model)
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
-        one, parts = before.field(self.name), [after.field(name) for name in self.into]
+        whole, parts = before.field(self.name), [after.field(name) for name in self.into]
 
         def forward(edit: RecordEdit) -> None:
-            _spread(edit, one, parts, self.split, self.describe())
+            _spread(edit, whole, parts, self.split, self.describe())
 
         def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-            _gather(edit, parts, one, self.merge, f"{self.describe()}: merge")
+            _gather(edit, parts, whole, self.merge, f"{self.describe()}: merge")
 
         return [_regroup(self.describe(), before, {self.name}, set(self.into), forward, rebuild)]
 
@@ -107,13 +107,13 @@ class MergeFields(Operation):
         return snapshot.with_model(model.with_field(FieldSchema(self.into, self.type)))
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
-        parts, one = [before.field(name) for name in self.names], after.field(self.into)
+        parts, whole = [before.field(name) for name in self.names], after.field(self.into)
 
         def forward(edit: RecordEdit) -> None:
-            _gather(edit, parts, one, self.merge, self.describe())
+            _gather(edit, parts, whole, self.merge, self.describe())
 
         def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-            _spread(edit, one, parts, self.split, f"{self.describe()}: split")
+            _spread(edit, whole, parts, self.split, f"{self.describe()}: split")
 
         return [_regroup(self.describe(), before, set(self.names), {self.into}, forward, rebuild)]
 
@@ -143,24 +143,24 @@ class FlattenField(Operation):
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         model = snapshot.model(self.model)
-        one, may_be_none = single_object(parse(model.field(self.name).type), f"{self.model}.{self.name}")
-        self._refuse_other_keys(one)
+        object, may_be_none = single_object(parse(model.field(self.name).type), f"{self.model}.{self.name}")
+        self._refuse_other_keys(object)
         model = model.without_field(self.name)
-        for key in one.keys:
+        for key in object.keys:
             if (name := self.into[key.name]) is not None:
                 tree = choice_of([key.tree, NONE]) if may_be_none else key.tree
                 model = model.with_field(FieldSchema(name, numbered(str(tree))))
         return snapshot.with_model(model)
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
-        one = before.field(self.name)
+        whole = before.field(self.name)
         places = {key: after.field(name) for key, name in self.into.items() if name is not None}
 
         def forward(edit: RecordEdit) -> None:
-            _flatten(edit, one, places)
+            _flatten(edit, whole, places)
 
         def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-            _nest(edit, places, one, undo.get(self.name))
+            _nest(edit, places, whole, undo.get(self.name))
 
         names = {field.name for field in places.values()}
         return [_regroup(self.describe(), before, {self.name}, names, forward, rebuild)]
@@ -172,13 +172,13 @@ class FlattenField(Operation):
     def way_back(self) -> str:
         return f"{_REBUILT} become {self.name} again, with the omitted keys"
 
-    def _refuse_other_keys(self, one: Object) -> None:
-        missing = [key.name for key in one.keys if key.name not in self.into]
-        strange = [name for name in self.into if one.key(name) is None]
+    def _refuse_other_keys(self, object: Object) -> None:
+        missing = [key.name for key in object.keys if key.name not in self.into]
+        strange = [name for name in self.into if object.key(name) is None]
         if missing:
             raise SchemaError(f"{self.describe()}: into= lacks {', '.join(missing)}; give a field, or None to omit it")
         if strange:
-            raise SchemaError(f"{self.describe()}: {one} has no key {', '.join(strange)}")
+            raise SchemaError(f"{self.describe()}: {object} has no key {', '.join(strange)}")
 
 
 @dataclass(frozen=True)
@@ -209,13 +209,13 @@ class NestFields(Operation):
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
         places = {key: before.field(name) for name, key in self.fields.items()}
-        one = after.field(self.into)
+        whole = after.field(self.into)
 
         def forward(edit: RecordEdit) -> None:
-            _nest(edit, places, one, None)
+            _nest(edit, places, whole, None)
 
         def rebuild(edit: RecordEdit, undo: Mapping[str, bytes | None]) -> None:
-            _flatten(edit, one, places)
+            _flatten(edit, whole, places)
 
         return [_regroup(self.describe(), before, set(self.fields), {self.into}, forward, rebuild)]
 
@@ -234,31 +234,31 @@ def _regroup(
     forward: Callable[[RecordEdit], None],
     rebuild: _Rebuild,
 ) -> Regroup:
-    def is_same(name: str, one: bytes, other: bytes) -> bool:
+    def is_same(name: str, left: bytes, right: bytes) -> bool:
         field = before.by_name.get(name)
-        return field is not None and field.codec.decode(one) == field.codec.decode(other)
+        return field is not None and field.codec.decode(left) == field.codec.decode(right)
 
     return Regroup(what, forward, None, is_same, old=frozenset(old), new=frozenset(new), rebuild=rebuild)
 
 
-def _spread(edit: RecordEdit, one: FieldSchema, parts: Sequence[FieldSchema], split: Split | None, what: str) -> None:
+def _spread(edit: RecordEdit, whole: FieldSchema, parts: Sequence[FieldSchema], split: Split | None, what: str) -> None:
     """Split the value of one field into several."""
-    value = read(edit, one, ABSENT)
+    value = read(edit, whole, ABSENT)
     if value is ABSENT:
         return
     if split is None:
-        raise RecordError(one.name, None, f"was changed or created since; {what}= is needed; give it a function")
-    found = called(split, one.name, what, value)
+        raise RecordError(whole.name, None, f"was changed or created since; {what}= is needed; give it a function")
+    found = called(split, whole.name, what, value)
     names = {part.name for part in parts}
     if not isinstance(found, Mapping) or set(cast("Mapping[object, object]", found)) != names:
         shown, keys = f"{found!r:.60}", ", ".join(sorted(names))
         reason = f"{what}: its function returned {shown}, not a mapping with {keys}"
-        raise RecordError(one.name, None, reason, (shown,), is_told=True)
+        raise RecordError(whole.name, None, reason, (shown,), is_told=True)
     values = cast("Mapping[str, object]", found)
-    _replace(edit, [one], {part: values[part.name] for part in parts})
+    _replace(edit, [whole], {part: values[part.name] for part in parts})
 
 
-def _gather(edit: RecordEdit, parts: Sequence[FieldSchema], one: FieldSchema, merge: Merge | None, what: str) -> None:
+def _gather(edit: RecordEdit, parts: Sequence[FieldSchema], whole: FieldSchema, merge: Merge | None, what: str) -> None:
     """Merge several fields into one; if all are absent, do nothing."""
     read_values = {part.name: read(edit, part, ABSENT) for part in parts}
     values = {name: value for name, value in read_values.items() if value is not ABSENT}
@@ -267,32 +267,34 @@ def _gather(edit: RecordEdit, parts: Sequence[FieldSchema], one: FieldSchema, me
     if merge is None:
         names = ", ".join(values)
         raise RecordError(
-            one.name, None, f"{names} were changed or created since; {what}= is needed; give it a function"
+            whole.name, None, f"{names} were changed or created since; {what}= is needed; give it a function"
         )
-    _replace(edit, parts, {one: called(merge, one.name, what, values)})
+    _replace(edit, parts, {whole: called(merge, whole.name, what, values)})
 
 
-def _flatten(edit: RecordEdit, one: FieldSchema, places: Mapping[str, FieldSchema]) -> None:
+def _flatten(edit: RecordEdit, whole: FieldSchema, places: Mapping[str, FieldSchema]) -> None:
     """Turn the keys of an object into fields."""
-    document = plain(read(edit, one, ABSENT))
+    document = plain(read(edit, whole, ABSENT))
     if document is ABSENT:
         return
-    held = cast(Document, document) if isinstance(document, dict) else dict.fromkeys(places)
-    _replace(edit, [one], {field: held[key] for key, field in places.items() if key in held})
+    values = cast(Document, document) if isinstance(document, dict) else dict.fromkeys(places)
+    _replace(edit, [whole], {field: values[key] for key, field in places.items() if key in values})
 
 
-def _nest(edit: RecordEdit, places: Mapping[str, FieldSchema], one: FieldSchema, kept: bytes | None) -> None:
+def _nest(edit: RecordEdit, places: Mapping[str, FieldSchema], whole: FieldSchema, kept: bytes | None) -> None:
     """Turn fields into an object; ``kept`` is the older object, which may have keys without a field."""
-    values = {key: _plain_or_default(edit, field) for key, field in places.items()}
-    held = {key: value for key, value in values.items() if value is not ABSENT}
-    before = None if kept is None else plain(decoded(one, kept))
+    read_values = {key: _plain_or_default(edit, field) for key, field in places.items()}
+    values = {key: value for key, value in read_values.items() if value is not ABSENT}
+    before = None if kept is None else plain(decoded(whole, kept))
     rest = cast(Document, before) if isinstance(before, dict) else {}
-    if not held and not rest:
+    if not values and not rest:
         return
-    is_none = one.codec.is_optional and not rest and all(value is None for value in held.values())
+    is_none = whole.codec.is_optional and not rest and all(value is None for value in values.values())
     # In the older order; the key of a removed field is removed too.
-    document = {key: held.get(key, value) for key, value in rest.items() if key not in places or key in held} | held
-    _replace(edit, list(places.values()), {one: None if is_none else document})
+    document = {
+        key: values.get(key, value) for key, value in rest.items() if key not in places or key in values
+    } | values
+    _replace(edit, list(places.values()), {whole: None if is_none else document})
 
 
 def _plain_or_default(edit: RecordEdit, field: FieldSchema) -> object:

@@ -36,9 +36,9 @@ class Transform(Operation):
         return snapshot
 
     def steps(self, before: ModelSchema, after: ModelSchema) -> Sequence[Step]:
-        def is_same(name: str, one: bytes, other: bytes) -> bool:
+        def is_same(name: str, left: bytes, right: bytes) -> bool:
             field = after.by_name.get(name)
-            return field is not None and field.codec.decode(one) == field.codec.decode(other)
+            return field is not None and field.codec.decode(left) == field.codec.decode(right)
 
         back = None if self.back is None else self._bound(self.back, after)
         return [Compute(self.describe(), self._bound(self.function, after), back, is_same, may_do_nothing=True)]
@@ -63,8 +63,8 @@ class Transform(Operation):
             except RecordError:
                 raise
             except Exception as exc:  # the function is the user's: any exception is a fact about this record
-                said = complaint(exc)
-                reason = f"{self.describe()} raised {type(exc).__name__}: {said}; correct it, or repair the record"
-                raise RecordError("", None, reason, (said,), is_told=True) from exc
+                problem = complaint(exc)
+                reason = f"{self.describe()} raised {type(exc).__name__}: {problem}; correct it, or repair the record"
+                raise RecordError("", None, reason, (problem,), is_told=True) from exc
 
         return run

@@ -31,9 +31,9 @@ class Line:
     Attributes:
         name: The field.
         before, after: Its bytes.
-        is_secret: Whether they must not be shown.
-        read_before, read_after: What hooks of the model read from these bytes, as stored without hooks; None if
-            nothing was read through hooks.
+        is_secret: Whether the bytes must not be shown.
+        read_before, read_after: The values that hooks of the model read from these bytes, encoded as without hooks;
+            None if nothing was read through hooks.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Line:
 
     @property
     def sign(self) -> str:
-        """What happens: + is added, - is removed, ~ changes, a space if it stays."""
+        """What happens to the field: + it is added, - it is removed, ~ it changes, a space: it stays."""
         if self.before == self.after:
             return " "
         return "+" if self.before is None else "-" if self.after is None else "~"
@@ -78,7 +78,7 @@ class Explained:
 
 
 def explained_models(chain: Chain, position: int) -> list[tuple[Lineage, ModelSchema, ModelSchema]]:
-    """Give the models whose records the migration before ``position`` rewrites, before and after it."""
+    """Return the models whose records the migration before ``position`` rewrites, before and after it."""
     found: list[tuple[Lineage, ModelSchema, ModelSchema]] = []
     for lineage in lineages_of(chain):
         before, after = lineage.schemas.get(position - 1), lineage.schemas.get(position)
@@ -88,7 +88,7 @@ def explained_models(chain: Chain, position: int) -> list[tuple[Lineage, ModelSc
 
 
 def made_up(schema: ModelSchema) -> tuple[str, dict[str, bytes]]:
-    """Give a record that an application could have stored, and its key."""
+    """Return a record that an application could have stored, and its key."""
     record = {**example_records(schema)[0], STAMP: b"%d" % schema.version}
     return schema.keys.record("example"), record
 
@@ -101,17 +101,17 @@ def explain(
     record: Mapping[str, bytes],
     *,
     is_backwards: bool = False,
-    shapes: Iterable[Mapper[Any]] = (),
+    mappers: Iterable[Mapper[Any]] = (),
 ) -> Explained:
-    """Bring a record to one side of a migration, and then to the other.
+    """Rewrite a record to the version before a migration, and then to the version after it.
 
     Args:
-        lineage: Of the model.
+        lineage: The lineage of the model.
         before, after: The model on both sides.
-        key: Of the record.
+        key: The key of the record.
         record: Its stored fields, of any version that the chain knows.
-        is_backwards: Show what taking the migration back does.
-        shapes: Mappers of the code's models; a record of a model with hooks is read through its mapper.
+        is_backwards: Whether to show what taking the migration back does.
+        mappers: Mappers of the code's models; a record of a model with hooks is read through its mapper.
 
     Raises:
         RecordError: It cannot be migrated; the error names its field and value.
@@ -126,7 +126,7 @@ def explain(
         error = lineage.route.without_secrets(exc)
     else:
         sides = ((before, key, old), (after, moved, new))
-        reads, notes = _read(_hooked(lineage, shapes), sides)
+        reads, notes = _read(_hooked(lineage, mappers), sides)
         return Explained(before.name, key, moved, lines_of(old, new, lineage.conceals, reads), notes)
     raise error  # outside the except clause, so that the original error, which may show secrets, is not its context
 
@@ -134,12 +134,12 @@ def explain(
 def lines_of(
     before: Mapping[str, bytes], after: Mapping[str, bytes], conceals: Conceals, reads: Reads = (_NOTHING, _NOTHING)
 ) -> tuple[Line, ...]:
-    """Compare a record with itself, field by field; last the undo fields.
+    """Compare two versions of a record field by field, undo fields last.
 
     Args:
-        before, after: What is stored.
-        conceals: Says what must not be shown.
-        reads: What hooks read of both.
+        before, after: The stored fields.
+        conceals: Returns whether a value must not be shown.
+        reads: The values that hooks read from both.
     """
     names = sorted({*before, *after, *reads[0], *reads[1]}, key=lambda name: (name.startswith("_"), name))
     lines: list[Line] = []
@@ -150,24 +150,24 @@ def lines_of(
     return tuple(lines)
 
 
-def _hooked(lineage: Lineage, shapes: Iterable[Mapper[Any]]) -> "HookedMapper[Any] | None":
-    """Give the mapper of a lineage's model if its records are read through a hook."""
+def _hooked(lineage: Lineage, mappers: Iterable[Mapper[Any]]) -> "HookedMapper[Any] | None":
+    """Return the mapper of a lineage's model if it reads records through a hook; else None."""
     starts = {schema.keys.start for schema in lineage.schemas.values()}
-    for shape in shapes:
-        is_its = shape.model.__name__ == lineage.latest.name or shape.keys.start in starts
-        if is_its and isinstance(shape, HookedMapper) and shape.deserialize is not None:
-            return shape
+    for mapper in mappers:
+        is_own = mapper.model.__name__ == lineage.latest.name or mapper.keys.start in starts
+        if is_own and isinstance(mapper, HookedMapper) and mapper.deserialize is not None:
+            return mapper
     return None
 
 
 def _read(
-    shape: "HookedMapper[Any] | None", sides: Iterable[tuple[ModelSchema, str, Mapping[str, bytes]]]
+    mapper: "HookedMapper[Any] | None", sides: Iterable[tuple[ModelSchema, str, Mapping[str, bytes]]]
 ) -> tuple[Reads, tuple[str, ...]]:
-    """Read both sides through a hook, and say why if a side cannot be read."""
+    """Read both sides through a hook. Return also notes that say why a side cannot be read."""
     reads: list[Mapping[str, bytes]] = []
     notes: list[str] = []
     for schema, key, stored in sides:
-        found, reason = _opened(shape, schema, key, stored)
+        found, reason = _opened(mapper, schema, key, stored)
         reads.append(found)
         if reason:
             notes.append(f"version {schema.version} is shown as it is stored: {reason}")
@@ -175,18 +175,18 @@ def _read(
 
 
 def _opened(
-    shape: "HookedMapper[Any] | None", schema: ModelSchema, key: str, stored: Mapping[str, bytes]
+    mapper: "HookedMapper[Any] | None", schema: ModelSchema, key: str, stored: Mapping[str, bytes]
 ) -> tuple[Mapping[str, bytes], str]:
-    if shape is None:
+    if mapper is None:
         return _NOTHING, ""
-    hook = f"{shape.model.__name__}.deserialize_partially"
-    if shape.version != schema.version:
-        return _NOTHING, f"only the {hook} of that version can read it, and the code is at {shape.version}"
+    hook = f"{mapper.model.__name__}.deserialize_partially"
+    if mapper.version != schema.version:
+        return _NOTHING, f"only the {hook} of that version can read it, and the code is at {mapper.version}"
     try:
-        return shape.opened(key, stored), ""
+        return mapper.opened(key, stored), ""
     except DataError as exc:
-        said = str(exc).removeprefix(f"{printable(key)}: ")
-        return _NOTHING, f"it cannot be read through {hook}: {said}"
+        reason = str(exc).removeprefix(f"{printable(key)}: ")
+        return _NOTHING, f"it cannot be read through {hook}: {reason}"
 
 
 def _moved(before: ModelSchema, after: ModelSchema, key: str, record: Mapping[str, bytes]) -> str:

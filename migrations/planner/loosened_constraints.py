@@ -1,4 +1,4 @@
-"""Loosened constraints: which constraints of older code newer code dropped, from their history. Pure."""
+"""Loosened constraints: those of older code that newer code no longer has, from their history. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,12 +19,13 @@ __all__ = ["earlier_of", "left_alone", "looking_back", "route_looking_back", "un
 
 
 def route_looking_back(chain: Chain, start: str, position: int | None) -> UpgradePath:
-    """Give the upgrade path of records by their keys; it checks records that it takes back to a position.
+    """Return the upgrade path of the records under some keys.
 
     Args:
         chain: The files.
-        start: What the keys begin with.
-        position: Where it leads; None for a path that does not check.
+        start: Beginning of the keys.
+        position: The path checks that the code at this position can read records that go back to it; None for a path
+            that does not check.
     """
     found = [
         lineage
@@ -35,17 +36,18 @@ def route_looking_back(chain: Chain, start: str, position: int | None) -> Upgrad
 
 
 def looking_back(chain: Chain, lineage: Lineage, position: int) -> UpgradePath:
-    """Give the upgrade path of a lineage; it checks records that it takes back to a position."""
+    """Return the upgrade path of a lineage, which checks that the code at a position can read records that go back."""
     return replace(lineage.route, earlier=earlier_of(chain, lineage, position))
 
 
 def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
-    """Give what the code at a position could read of a lineage; if the model did not exist yet, of the first one."""
-    places = [place for place in lineage.schemas if place <= position]
-    place = max(place for place in places) if places else min(lineage.schemas)
-    is_there = place == position or position in lineage.schemas
-    position = position if is_there else place
-    schema = lineage.schemas[place]
+    """Return what the code at a position can read of a lineage.
+
+    If the model did not exist at that position, it is the code at the nearest position at which it did.
+    """
+    earlier = [place for place in lineage.schemas if place <= position]
+    position = max(earlier) if earlier else min(lineage.schemas)
+    schema = lineage.schemas[position]
     migration = chain.migrations[position - 1]
     following = [place for place in sorted(lineage.schemas) if place > position]
     rewriting = [place for place in following if lineage.schemas[place].version != schema.version]
@@ -65,7 +67,7 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
 
 
 def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Rule]:
-    """Compare with all later constraints, by the names that the model and its fields had then."""
+    """Compare constraints with all later ones, by the later names of the model and its fields."""
     for _, fields, schema, later in _later(chain, model, position):
         for rule in () if later is None else loosened(_by_names(demands, fields), later):
             if schema is None or rule.field in schema.by_name or not rule.field:
@@ -75,10 +77,11 @@ def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -
 def _later(
     chain: Chain, model: str, position: int
 ) -> Iterator[tuple[str, Mapping[str, str], ModelSchema | None, Demands | None]]:
-    """Give the schema and constraints of a model at each later position, where they are known; last those of the code.
+    """Yield a model at each later position, and last in the code.
 
     Yields:
-        Its name then, the names of its fields by those at the position, its schema, and its constraints.
+        Its name, the names of its fields by their names at ``position``, its schema, and its constraints if they are
+        known.
     """
     fields: dict[str, str] = {}
     for place in range(position, len(chain.migrations)):
@@ -88,13 +91,13 @@ def _later(
             return
         yield model, fields, schema, demanded(chain, place + 1, model)
     schema = chain.snapshots[-1].by_name.get(model)
-    for now in (chain.constraints.now, chain.constraints.code()):
-        if schema is not None and model in now:
-            yield model, fields, schema, now[model]
+    for demands_by_model in (chain.constraints.now, chain.constraints.code()):
+        if schema is not None and model in demands_by_model:
+            yield model, fields, schema, demands_by_model[model]
 
 
 def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, tuple[str, ...]]:
-    """Give all types that fields had after a position, also in the code."""
+    """Return all types that fields had after a position, also in the code."""
     found: dict[str, dict[str, None]] = {}
     for _, fields, later, demands in _later(chain, schema.name, position):
         for field in schema.fields:
@@ -106,17 +109,17 @@ def _later_types(chain: Chain, schema: ModelSchema, position: int) -> dict[str, 
 
 
 def _renamed(migration: LoadedMigration, model: str, fields: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Give the names of a model and its fields after a migration."""
-    found = dict(fields)
+    """Return the names of a model and its fields after a migration."""
+    names = dict(fields)
     for operation in migration.operations:
         match operation:
             case RenameModel() if operation.model == model:
                 model = operation.new
             case RenameField(owner, old, new) if owner == model and "." not in old + new:
-                found[next((name for name, now in found.items() if now == old), old)] = new
+                names[next((first for first, current in names.items() if current == old), old)] = new
             case _:
                 pass
-    return model, found
+    return model, names
 
 
 def _by_names(demands: Demands, fields: Mapping[str, str]) -> Demands:
@@ -124,41 +127,41 @@ def _by_names(demands: Demands, fields: Mapping[str, str]) -> Demands:
 
 
 def _as_it_was(rule: Rule, fields: Mapping[str, str]) -> Rule:
-    return replace(rule, path=_with_field(rule.path, {now: name for name, now in fields.items()}))
+    return replace(rule, path=_with_field(rule.path, {later: name for name, later in fields.items()}))
 
 
 def _with_field(path: str, names: Mapping[str, str]) -> str:
-    first = Rule(path, "", "").field
-    return names.get(first, first) + path[len(first) :]
+    field = Rule(path, "", "").field
+    return names.get(field, field) + path[len(field) :]
 
 
 def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[tuple[KeySpace, Earlier]]:
-    """Give what the code at a position could read of records that the way back to it does not rewrite.
+    """Return records that a run back does not rewrite, although the code at its target may not read them.
 
     Args:
         chain: The files.
-        works: The passes of the way.
+        works: The passes of the run.
         start, target: Positions.
 
     Returns:
-        The keys of such records, for models that had more constraints then, or whose enums had fewer members.
+        Keys of the records of models that had more constraints then, or whose enums had fewer members, and what the
+        code of that time can read.
     """
     found: list[tuple[KeySpace, Earlier]] = []
     for lineage in _taken_back(chain, start, target):
-        schema = lineage.at(target)
-        if not _is_met(works, lineage, target):
+        if not any(_is_of(work, lineage, target) for work in works):
             earlier = earlier_of(chain, lineage, target)
-            if earlier.rules or _got_members(earlier):
-                found.append((schema.keys, earlier))
+            if earlier.rules or _has_later_types(earlier):
+                found.append((lineage.at(target).keys, earlier))
     return found
 
 
 def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[str]:
-    """Give what is not checked on the way back, in lines: what the older code accepts, or where that is unknown.
+    """Return lines about constraints that a run back does not check, or that are not known.
 
     Args:
         chain: The files.
-        works: The passes of the way; those that do not check are skipped.
+        works: The passes of the run; those that do not check are skipped.
         start, target: Positions.
     """
     lines: list[str] = []
@@ -166,39 +169,35 @@ def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: 
     for lineage in _taken_back(chain, start, target):
         passes = [work for work in works if _is_of(work, lineage, target)]
         if passes and all(work.route.earlier is None for work in passes):
-            continue  # the file allows it
+            continue  # the user accepts unreadable records
         earlier = earlier_of(chain, lineage, target)
         if passes and not earlier.is_known:
             unknown.append(earlier.schema.name)
-        rules = ", ".join(f"{rule.path or 'the whole'}: {rule.shown}" for rule in earlier.unchecked)
+        rules = ", ".join(f"{rule.path or 'the whole model'}: {rule.shown}" for rule in earlier.unchecked)
         if rules:
             lines.append(
-                f"{chain.app}.{earlier.schema.name}: the code of {earlier.name} demanded what newer code does not"
-                f" ({rules}), and it takes that code to look whether records meet it: 'check --database'"
+                f"{chain.app}.{earlier.schema.name}: the code of {earlier.name} has constraints that newer code does"
+                f" not have ({rules}); run 'check --database' with that code to find records that violate them"
             )
     if unknown:
         lines.append(
-            f"{chain.app}: what {', '.join(unknown)} demanded at {chain.migrations[target - 1].name} is not known, but"
-            " for the types: constraints were not noted yet. Whether that code reads all, its 'check --database' says"
+            f"{chain.app}: only the types of {', '.join(unknown)} at {chain.migrations[target - 1].name} are known, not"
+            " the constraints; run 'check --database' with the code of that time to find records that it cannot read"
         )
     return lines
 
 
 def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
-    """Give the lineages that exist at both ends of a way back."""
+    """Return the lineages that exist at both ends of a run back."""
     if target >= start:
         return []
     return [lineage for lineage in lineages_of(chain) if start in lineage.schemas and target in lineage.schemas]
-
-
-def _is_met(works: Sequence[RewritePass], lineage: Lineage, target: int) -> bool:
-    return any(_is_of(work, lineage, target) for work in works)
 
 
 def _is_of(work: RewritePass, lineage: Lineage, target: int) -> bool:
     return (work.route.model, work.target) == (lineage.route.model, lineage.at(target).version)
 
 
-def _got_members(earlier: Earlier) -> bool:
-    """Whether a field has another type now, although no migration rewrites the records."""
+def _has_later_types(earlier: Earlier) -> bool:
+    """Whether a field has another type now although no migration rewrites the records, such as a larger enum."""
     return any(types[-1] != earlier.type_of(name) for name, types in earlier.later.items())

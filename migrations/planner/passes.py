@@ -1,4 +1,4 @@
-"""Passes: what is done to the records of one model under one prefix of keys. Pure."""
+"""Passes: what a run does to the records of one model under one prefix of keys. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,7 +112,7 @@ class RenameKeysPass:
         """
         name = self.after.primary_key
         if raw is None:
-            raise ValueError(f"it has no {name}, from which its key is made")
+            raise ValueError(f"it has no {name}, and its key is made from that")
         field = self.after.field(name)
         try:
             value = field.codec.decode(raw)
@@ -129,7 +129,7 @@ class RenameKeysPass:
         return bytes_of(self.after.keys.record(text))
 
     def twins(self, key: bytes, rivals: Sequence[KeySpace]) -> Iterator[bytes]:
-        """Give the keys of other models' records that would get the same new key as this one."""
+        """Yield the keys of other models' records that would get the same new key as this one."""
         primary_key = self.keys.primary_key(text_of(key))
         for keys in rivals:
             yield bytes_of(keys.record(primary_key))

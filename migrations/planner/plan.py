@@ -1,7 +1,7 @@
-"""Plans: what a run has to do to bring an app's database from where it is to a target. Pure.
+"""Plans: what a run must do to bring an app's database to a target. Pure.
 
-The database is where its ledger says. A run that stopped may have left records at later versions, up to the reach of
-its journal; a plan covers these too, whatever its own target is.
+The ledger tells the position of the database. A run that stopped may have left records at other versions, from the
+depth of its journal to its reach. A plan covers these too, whatever its own target is.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
 from ..chain.loaded_migration import LoadedMigration
 from ..chain.replaces import Replaced
-from ..chain.unfinished_run import as_begun, digest_of, said_of
+from ..chain.unfinished_run import as_begun, digest_of, migrations_as_text
 from ..schema.snapshot import Snapshot
 from ..state.entries import AppliedMigration, Journal, State
 from .loosened_constraints import looking_back
@@ -34,30 +34,30 @@ __all__ = [
     "plan_between",
 ]
 
-IN_SERVER_RATE: Final = 100_000  # records a second, for estimates only: half of what two slow cores did
+IN_SERVER_RATE: Final = 100_000  # records a second, for estimates only: half of what two slow cores reached
 IN_CLIENT_RATE: Final = 15_000
-SQUASHED: Final = "squashed"  # in the place of a checksum: what was applied are the files that it stands for
+SQUASHED: Final = "squashed"  # instead of a checksum, because the replaced files were applied, not the squashed one
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to do.
+    """What a run must do.
 
     Attributes:
         app: Label of the app.
         start: Position of the ledger.
         target: Position to reach.
-        reach: The highest position that a record may be at now, or will be.
-        depth: The lowest likewise.
+        reach: The highest position at which a record may be, now or during the run.
+        depth: The lowest such position.
         applied: Migrations that the run applies, in order.
         unapplied: Migrations that the run takes back, last first.
-        works: One pass for each place where records lie that must change.
-        moves: Those that give records other keys, after all of them.
+        works: A pass for each prefix of keys under which records must change.
+        moves: Passes that rename keys, after all of ``works``.
         snapshot: Schemas afterwards.
-        fingerprint: Of all migrations up to ``reach``.
-        is_resumed: Whether it goes on with a run that stopped.
-        consents: Safety rules that a user consented to, for the history.
-        said: What the migrations between ``depth`` and ``reach`` say, for the journal; see ``unfinished_run``.
+        fingerprint: Digest of all migrations up to ``reach``.
+        is_resumed: Whether it resumes a run that stopped.
+        consents: Safety rules to which a user consented, for the history.
+        said: Text of the migrations between ``depth`` and ``reach``, for the journal; see ``unfinished_run``.
         is_recorded: Whether the ledger records what was applied; without files there is nothing to record.
     """
 
@@ -79,7 +79,7 @@ class Plan:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two plans the same: start, target, and the migrations between them."""
+        """A value that is equal for equal plans: start, target, and the migrations between them."""
         applied = tuple(migration.id for migration in self.applied)
         return (self.app, self.start, self.target, self.reach, applied, self.fingerprint)
 
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        """What the application can no longer see afterwards, one line each."""
+        """The operations after which the application can no longer see some values, one line each."""
         return tuple(
             f"{migration.name}: {operation.describe()}"
             for migration in self.applied
@@ -106,11 +106,11 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
         chain: The files.
         state: The database.
         target: Position in the chain to reach.
-        meets_all: As ``plan_between`` takes it.
+        meets_all: As for ``plan_between``.
 
     Raises:
         DriftError: The database does not match the files; the error says what to do.
-        UnsafeError: The undo fields for the way back were purged.
+        UnsafeError: The undo fields that taking back needs were purged.
     """
     start = _position(chain, state)
     journal = state.journal
@@ -122,17 +122,17 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
 
 
 def is_other_than_begun(chain: Chain, journal: Journal) -> bool:
-    """Whether the files say something else than when a run began that is not finished."""
+    """Whether the files were edited since the unfinished run of a journal began."""
     return journal.reach > len(chain.migrations) or journal.fingerprint != _digest(chain, journal.reach)
 
 
 def chain_to_give_up(chain: Chain, state: State, target: int) -> Chain:
-    """Give the chain as it was when a run began that is given up now; the files themselves where they say the same.
+    """Return the chain for giving up an unfinished run: as it was when the run began, if files were edited since.
 
     Args:
         chain: The files.
         state: The database.
-        target: Position to reach. A run is given up where the ledger is, or before that.
+        target: Position to reach. A target that is not after the ledger gives the run up.
     """
     journal = state.journal
     if journal is None or target > len(as_squashed(chain, state.ledger)) or not is_other_than_begun(chain, journal):
@@ -143,11 +143,11 @@ def chain_to_give_up(chain: Chain, state: State, target: int) -> Chain:
 def _edited_under_way(chain: Chain, journal: Journal, start: int) -> str:
     missing = ""
     if journal.reach > len(chain.migrations):
-        missing = f", of which there were {journal.reach}, and are {len(chain.migrations)}"
+        missing = f" (there were {journal.reach}, and there are {len(chain.migrations)} now)"
     return (
-        f"{chain.app}: the migration files{missing} say something else than when a run that is not finished began;"
-        " restore them as they were (functions, convert= and back= may be mended), and finish it with 'migrate', or"
-        f" give it up with 'migrate {chain.app} {_name_at(chain, start)}'"
+        f"{chain.app}: the migration files were edited{missing} since a run began that is not finished; restore them"
+        " (corrected functions, convert= and back= may stay) and finish the run with 'migrate', or give it up with"
+        f" 'migrate {chain.app} {_name_at(chain, start)}'"
     )
 
 
@@ -156,22 +156,22 @@ def _name_at(chain: Chain, position: int) -> str:
 
 
 def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
-    """Refuse the way back through a squashed migration where those that it stands for were applied.
+    """Refuse to take back a squashed migration if the migrations that it replaces were applied.
 
-    Their undo fields are their own: only these migrations can restore them.
+    Only these can use their undo fields.
     """
     for migration in chain.migrations[target:start]:
         recorded = [id for id in migration.ids[:-1] if id in state.ledger]
         if recorded:
             raise DriftError(
-                f"{chain.app}: {migration.name} was applied here as the migrations that it stands for"
-                f" ({', '.join(recorded)}), and only these can take it back: take back what is behind it with 'migrate"
-                f" {chain.app} {migration.number}', then put their files in its place, from version control, and go on"
+                f"{chain.app}: {migration.name} cannot be taken back, because the migrations that it replaces were"
+                f" applied here ({', '.join(recorded)}): take back the later ones with 'migrate {chain.app}"
+                f" {migration.number}', restore the files of these from version control in its place, and try again"
             )
 
 
 def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: int) -> None:
-    """Refuse the way back through what is purged; of a squashed migration a part of it may be left, for its files."""
+    """Refuse to take back a purged migration. Of a squashed one, all parts must be purged: the others can go back."""
     for migration in chain.migrations[target:start]:
         entries = [state.ledger[id] for id in migration.ids if id in state.ledger]
         if entries and all(entry.is_purged for entry in entries):
@@ -182,13 +182,13 @@ def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: 
 
 
 def plan_between(chain: Chain, start: int, target: int, journal: Journal | None, *, meets_all: bool = False) -> Plan:
-    """Plan the way between two positions of a chain, with what unfinished runs may have left on both sides of it.
+    """Plan a run between two positions of a chain, including records that an unfinished run left at other positions.
 
     Args:
         chain: The files.
         start, target: The two positions.
-        journal: Of a run that did not end.
-        meets_all: Meet records of any age, also those that older code wrote behind a run that ended.
+        journal: The journal of an unfinished run, or None.
+        meets_all: Include records of all older versions, because old code may have written some after a run.
     """
     reach = max(start, target, start if journal is None else journal.reach)
     depth = 0 if meets_all else min(start, target, start if journal is None else journal.depth)
@@ -207,20 +207,20 @@ def plan_between(chain: Chain, start: int, target: int, journal: Journal | None,
         snapshot=chain.snapshots[target],
         fingerprint=_digest(chain, reach),
         is_resumed=journal is not None,
-        said=said_of(chain.migrations[depth:reach]),
+        said=migrations_as_text(chain.migrations[depth:reach]),
     )
 
 
 def _passes(
     chain: Chain, positions: range, source: int, target: int, known: int
 ) -> tuple[tuple[RewritePass, ...], tuple[RenameKeysPass, ...]]:
-    """Give the passes that rewrite records where they lie, and those that move them afterwards.
+    """Return the passes that rewrite records under their keys, and those that rename keys afterwards.
 
     Args:
         chain: The files.
-        positions: At which a record may be, or is to be.
-        source, target: Where most of them are, and are to be.
-        known: The highest position that a run has led any of them to.
+        positions: Positions at which a record may be, or will be.
+        source, target: Positions of most records, before and afterwards.
+        known: The highest position to which a run brought records.
     """
     works: list[RewritePass] = []
     moves: list[RenameKeysPass] = []
@@ -234,22 +234,22 @@ def _passes(
             continue
         spaces = {model.keys.start: model.keys for model in models}
         spaces.pop(after.keys.start, None)
-        places = [after.keys, *(spaces[start] for start in sorted(spaces))]
-        route = looking_back(chain, lineage, target) if target < reach else lineage.route
-        # A later segment or newer code may have brought records to later versions already. Taken back for a while, they
-        # would lose what the older schema cannot hold.
+        key_spaces = [after.keys, *(spaces[start] for start in sorted(spaces))]
+        path = looking_back(chain, lineage, target) if target < reach else lineage.route
+        # A later segment or newer code may have brought records to later versions already. If a segment took them back,
+        # they would lose values that the older schema cannot hold.
         if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.migrations)):
-            route = replace(route, leaves_newer=True)
+            path = replace(path, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
-        works += [RewritePass(route, keys, after.version, before.version) for keys in places]
+        works += [RewritePass(path, keys, after.version, before.version) for keys in key_spaces]
         vacant, later = _vacant_below(lineage, source, target, known), _names_after(lineage, target)
-        leaving = [keys for keys in places if is_remade or keys is not after.keys]
-        moves += [RenameKeysPass(route, keys, after, is_remade, vacant, later) for keys in leaving]
+        leaving = [keys for keys in key_spaces if is_remade or keys is not after.keys]
+        moves += [RenameKeysPass(path, keys, after, is_remade, vacant, later) for keys in leaving]
     return tuple(works), tuple(moves)
 
 
 def _names_after(lineage: Lineage, position: int) -> dict[int, str]:
-    """Give the names of the primary key at versions after a position, up to where keys are made of something else."""
+    """Return the names of the primary key by later version, until keys are made from another field."""
     names: dict[int, str] = {}
     for place in sorted(place for place in lineage.schemas if place > position):
         if place in lineage.remade:
@@ -259,9 +259,10 @@ def _names_after(lineage: Lineage, position: int) -> dict[int, str]:
 
 
 def _vacant_below(lineage: Lineage, source: int, target: int, known: int) -> int:
-    """Give the version below which a hash under the new keys is none of a lineage's records; 0 where it may be one.
+    """Return the version below which a hash under the new keys is not a record of the lineage; 0 if it may be one.
 
-    Records may be where any run led, and where newer code writes them that is deployed before its migration.
+    Records of the lineage may be at each position to which a run led, and where newer code writes them before its
+    migration runs.
     """
     start = lineage.at(target).keys.start
     led_to = [lineage.at(source), *lineage.within(range(known + 1))]
@@ -271,7 +272,7 @@ def _vacant_below(lineage: Lineage, source: int, target: int, known: int) -> int
 
 
 def _position(chain: Chain, state: State) -> int:
-    """Give the position of the ledger: how many of the chain's first migrations are applied."""
+    """Return the position of the ledger: the number of migrations, from the first one, that are applied."""
     known = {migration.id: migration for migration in chain.migrations}
     ledger = as_squashed(chain, state.ledger)
     for id, entry in ledger.items():
@@ -327,12 +328,12 @@ def is_automatic(chain: Chain, state: State) -> bool:
 
 
 def as_squashed(chain: Chain, ledger: Mapping[str, AppliedMigration]) -> Mapping[str, AppliedMigration]:
-    """Give a ledger in which a squashed migration stands in the place of all those that it stands for.
+    """Return a ledger in which a squashed migration replaces its parts.
 
-    Where it is noted itself beside some of these, as ``stamp`` may have it, it stands for them, too.
+    ``stamp`` may have recorded both the squashed migration and some of its parts.
 
     Raises:
-        DriftError: Some of these are applied, and some are not.
+        DriftError: Only some of the parts are applied.
     """
     found = dict(ledger)
     for migration in chain.migrations:
@@ -342,8 +343,9 @@ def as_squashed(chain: Chain, ledger: Mapping[str, AppliedMigration]) -> Mapping
         missing = Replaced(migration.id, migration.replaces).missing(found)
         if missing:
             raise DriftError(
-                f"{chain.app}: {migration.name} stands for migrations of which some are applied here and some are not"
-                f" ({', '.join(missing)}); restore their files from version control, run 'migrate', and come back"
+                f"{chain.app}: {migration.name} replaces migrations of which only some are applied here; not applied:"
+                f" {', '.join(missing)}. Restore their files from version control, run 'migrate', then return to the"
+                " squashed file"
             )
         last = found[replaced[-1]]
         for id in replaced:
@@ -359,16 +361,16 @@ def _check_snapshot(chain: Chain, state: State, position: int) -> None:
     expected = chain.snapshots[position]
     if is_automatic(chain, state):
         raise DriftError(
-            f"{chain.app}: there are no migration files, and 'migrate --auto' brought the database where it is; go on"
-            " with --auto, or begin files with 'makemigrations --from-redis'"
+            f"{chain.app}: there are no migration files, because 'migrate --auto' made the last changes; continue with"
+            " --auto, or create files with 'makemigrations --from-redis'"
         )
     if state.snapshot is not None and state.snapshot.fingerprint != expected.fingerprint:
         raise DriftError(
-            f"{chain.app}: the snapshot stored in Redis ({state.snapshot.fingerprint}) is not what migration {position}"
-            f" leads to ({expected.fingerprint}); accept the files with 'migrate {chain.app} {position} --fake'"
+            f"{chain.app}: the snapshot stored in Redis ({state.snapshot.fingerprint}) is not that of migration"
+            f" {position} ({expected.fingerprint}); accept the files with 'migrate {chain.app} {position} --fake'"
         )
 
 
 def _digest(chain: Chain, position: int) -> str:
-    """Digest of what a run leads through: functions may be mended while it is stopped, all else must stay."""
+    """Return the digest of a part of the chain. It omits functions, which may be corrected while a run is stopped."""
     return digest_of(chain.migrations[:position], chain.snapshots[1 : position + 1])

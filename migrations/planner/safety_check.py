@@ -1,7 +1,7 @@
-"""Safety rules: what a migration may break, why, and how it is done safely. Pure; evidence comes from samples.
+"""The check of migrations against the safety rules. Pure; records come from samples.
 
-A rule that refuses needs a consent that is recorded: a reason in the file (``allow = {"RM102": "..."}``), or
-``migrate --allow-destructive``. A rule that warns is shown in the plan and by ``check``.
+A rule that refuses needs consent, which is recorded: a reason in the file (``allow = {"RM102": "..."}``), or ``migrate
+--allow-destructive``. A rule that warns is shown in the plan and by ``check``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -55,13 +55,13 @@ class Finding:
     Attributes:
         rule: The rule.
         place: App and migration.
-        what: The operation or the line, and what was seen.
-        reason: Why the file says that it is right, or "".
-        position: In the chain, after the migration.
+        what: The operation or the line, and what is wrong with it.
+        reason: The reason in the file to allow it, or "".
+        position: Position in the chain after the migration.
         path: Its file.
-        allow: The reasons that the file has, by rule.
+        allow: All reasons in the file, by rule.
         models: Models whose records it concerns; none if it concerns more than records.
-        is_idle: Whether these have no record that the run would change, so that nothing can break.
+        is_idle: Whether the run would change no record of these models, so that nothing can break.
     """
 
     rule: Rule
@@ -76,26 +76,26 @@ class Finding:
 
     @property
     def is_refused(self) -> bool:
-        """Whether it needs a consent that the file does not give."""
+        """Whether it needs consent, which the file does not give."""
         return self.rule.level is Level.REFUSE and not self.reason and not self.is_idle
 
     @property
     def line(self) -> str:
-        """What was found, in one line; ``check`` says why, and what to do."""
-        return f"{self.rule.code} {self.rule.level}  {self.what}{self._pardon}"
+        """The finding in one line; ``check`` adds why, and what to do."""
+        return f"{self.rule.code} {self.rule.level}  {self.what}{self._excuse}"
 
     @property
-    def _pardon(self) -> str:
-        """Why it does not stop the run."""
+    def _excuse(self) -> str:
+        """Why it does not stop the run; "" if it does."""
         idle = " (no record is concerned)" if self.is_idle else ""
         return f" (allowed: {self.reason})" if self.reason else idle
 
     def __str__(self) -> str:
-        return f"{self.rule.code} {self.place}: {self.what}. {self.rule.breaks} {self.rule.recipe}{self._pardon}"
+        return f"{self.rule.code} {self.place}: {self.what}. {self.rule.breaks} {self.rule.recipe}{self._excuse}"
 
 
 def hooks_of(models: Iterable[type[StoredModel]]) -> dict[str, str]:
-    """Give the method that decides how its values are stored, by the name of each model that overrides one."""
+    """Return the method with which a model stores its values, by the name of each model that overrides one."""
     return {model.__name__: model.__mapper__.hooks[0] for model in models if model.__mapper__.hooks}
 
 
@@ -105,17 +105,17 @@ def findings_of(
     samples: Mapping[str, Sample] | None = None,
     hooks: Mapping[str, str] | None = None,
 ) -> list[Finding]:
-    """Judge some migrations of a chain.
+    """Check some migrations of a chain.
 
     Args:
         chain: The files.
         positions: Positions after the migrations: ``range(2, 4)`` for the second and the third.
-        samples: Records by the name of their model; each migration is tried on those that are of the version before
-            it. None where they were not read.
-        hooks: What ``hooks_of`` says of the models of the code.
+        samples: Records by the name of their model; each migration is tried on those of the version before it. None
+            if they were not read.
+        hooks: Result of ``hooks_of`` for the models of the code.
 
     Returns:
-        What was found, in the order of the migrations and their operations; each once.
+        The findings, without duplicates, in the order of the migrations and their operations.
     """
     found: list[Finding] = []
     hooked = _hooked(chain, hooks) if hooks else {}
@@ -123,9 +123,9 @@ def findings_of(
     for position in positions:
         migration, before = chain.migrations[position - 1], chain.snapshots[position - 1]
         place = f"{chain.app}.{migration.name}"
-        said = [*_static(migration, before), *_sampled(chain, position, samples or {}, _at(hidden, position - 1))]
-        said += _against_hooks(migration, before, _at(hooked, position - 1))
-        said += [(code, f"line {line} {what}", _models_of(migration)) for code, line, what in migration.complaints]
+        facts = [*_static(migration, before), *_sampled(chain, position, samples or {}, _at(hidden, position - 1))]
+        facts += _against_hooks(migration, before, _at(hooked, position - 1))
+        facts += [(code, f"line {line} {what}", _models_of(migration)) for code, line, what in migration.complaints]
         found += [
             Finding(
                 RULES[code],
@@ -137,13 +137,13 @@ def findings_of(
                 migration.allow,
                 models,
             )
-            for code, what, models in dict.fromkeys(said)
+            for code, what, models in dict.fromkeys(facts)
         ]
     return found
 
 
 def _hidden(chain: Chain) -> dict[tuple[int, str], Hidden]:
-    """Give what must not be shown by each position and the name that a model has there, by all names of its fields."""
+    """Return the hidden fields of each model, by position and its name there."""
     return {
         (position, model.name): Hidden(
             frozenset(field.name for field in model.fields if lineage.conceals(field.name)),
@@ -159,7 +159,7 @@ def _at(values: Mapping[tuple[int, str], T], position: int) -> dict[str, T]:
 
 
 def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str]:
-    """Give the methods of ``hooks`` by each position and the name that their model has there."""
+    """Return the methods of ``hooks``, by position and the name of their model there."""
     return {
         (position, model.name): f"{lineage.latest.name}.{hooks[lineage.latest.name]}"
         for lineage in lineages_of(chain)
@@ -171,7 +171,7 @@ def _hooked(chain: Chain, hooks: Mapping[str, str]) -> dict[tuple[int, str], str
 def _against_hooks(
     migration: LoadedMigration, before: Snapshot, hooked: Mapping[str, str]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Find operations that read or write values which a method of the model makes."""
+    """Find operations that read or write values that a method of the model stores."""
     state, names = before, dict(hooked)
     for operation in migration.operations:
         hook = names.get(operation.model)
@@ -188,21 +188,21 @@ def _looks_into_values(operation: Operation) -> bool:
     if isinstance(operation, AddField):
         return callable(operation.fill) or "." in operation.name
     if isinstance(operation, RemoveField):
-        return "." in operation.name  # of a key within a value
+        return "." in operation.name  # a key in a value
     if isinstance(operation, RenameField):
         return "." in operation.old
     return isinstance(operation, (Transform, SplitField, MergeFields, FlattenField, NestFields))
 
 
 def _models_of(migration: LoadedMigration) -> tuple[str, ...]:
-    """Give the models whose records a file changes; none if it calls a function for no record."""
+    """Return the models whose records a file changes; none if it calls a function of a free step."""
     if any(isinstance(operation, Run) for operation in migration.operations):
         return ()
     return tuple(dict.fromkeys(operation.model for operation in migration.operations))
 
 
 def _static(migration: LoadedMigration, before: Snapshot) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Judge operations by what they are."""
+    """Check operations without records."""
     state = before
     for operation in migration.operations:
         models = () if isinstance(operation, Run) else (operation.model,)
@@ -215,7 +215,7 @@ def _hides(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]]:
     if operation.risk is Risk.HIDES:
         yield "RM101", operation.describe()
     if isinstance(operation, AlterField) and operation.convert is None and (keys := hidden_keys(*_trees(operation))):
-        yield "RM101", f"{operation.describe()}: {', '.join(keys)} will be out of sight"
+        yield "RM101", f"{operation.describe()}: {', '.join(keys)} will be hidden"
     if isinstance(operation, RemoveField) and operation.back is None and "." not in operation.name:
         field = state.model(operation.model).field(operation.name)
         if isinstance(field.default, _Required) and not field.codec.is_optional:
@@ -233,7 +233,7 @@ def _converts(operation: Operation, state: Snapshot) -> Iterator[tuple[str, str]
             yield "RM108", operation.describe()
         if isinstance(operation.convert, MapValues):
             values = ", ".join(map(repr, operation.convert.mapping))
-            yield "RM111", f"{operation.describe()}: {values} will be another value"
+            yield "RM111", f"{operation.describe()}: {values} will be replaced"
     if isinstance(operation, Transform) and operation.back is None:
         yield "RM108", operation.describe()
 
@@ -265,18 +265,18 @@ _JUDGES: Final[Sequence[Callable[[Operation, Snapshot], Iterator[tuple[str, str]
 
 
 def _trees(operation: AlterField) -> tuple[Tree, Tree]:
-    """Give both types; those of keys stand in NotRequired[...] where reading can do without them."""
+    """Return both types, without ``NotRequired[...]``."""
     return parse_key(operation.name, operation.old).tree, parse_key(operation.name, operation.new).tree
 
 
 def _is_filled(operation: AlterField) -> bool:
-    """Whether no object lacks it: a key that becomes required may be absent in some."""
-    was, is_now = (parse_key(operation.name, type).is_required for type in (operation.old, operation.new))
-    return was >= is_now
+    """Whether every object has it. A key that becomes required may be absent in some."""
+    was_required, is_required = (parse_key(operation.name, type).is_required for type in (operation.old, operation.new))
+    return was_required >= is_required
 
 
 def _keeps(operation: AlterField) -> bool:
-    """Whether no record is rewritten."""
+    """Whether it rewrites no record."""
     return _is_filled(operation) and keeps_bytes(*map(str, _trees(operation)))
 
 
@@ -300,27 +300,29 @@ def _sampled(
             continue
         try:
             noted = noted_types(chain, position - 1, name)
-            stage = make_version_step(name, before, migration.operations, before.model(name).version + 1, noted)
+            version_step = make_version_step(name, before, migration.operations, before.model(name).version + 1, noted)
         except SchemaError:
             continue
-        route = UpgradePath(name, (stage,), stage.older, hidden=hidden.get(name, NOTHING_HIDDEN))
+        path = UpgradePath(name, (version_step,), version_step.older, hidden=hidden.get(name, NOTHING_HIDDEN))
         records = {
-            key: record for key, record in sample.records.items() if record.get("_v", b"1") == b"%d" % stage.older
+            key: record
+            for key, record in sample.records.items()
+            if record.get("_v", b"1") == b"%d" % version_step.older
         }
-        yield from ((code, what, (name,)) for code, what in _tried(name, route, records))
+        yield from ((code, what, (name,)) for code, what in _tried(name, path, records))
         yield from (("RM103", what, ()) for what in hidden_extras(name, before, migration.operations, records))
 
 
-def _tried(name: str, route: UpgradePath, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:
+def _tried(name: str, path: UpgradePath, records: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, str]]:
     failed, large, respelled = list[str](), list[str](), list[str]()
-    target = route.versions[-1]
+    target = path.versions[-1]
     for key, record in records.items():
         if len(record) > _MANY or sum(map(len, record.values())) > _LARGE:
             large.append(key)
         try:
-            there = route.rewrite(record, target).fields
-            route.check_widened(record, there, target)
-            if any(field.startswith(f"_b{target}.") and not _is_dropped(field, route) for field in there):
+            rewritten = path.rewrite(record, target).fields
+            path.check_widened(record, rewritten, target)
+            if any(field.startswith(f"_b{target}.") and not _is_dropped(field, path) for field in rewritten):
                 respelled.append(key)
         except RecordError as exc:
             failed.append(f"{key}: {exc}")
@@ -336,8 +338,12 @@ def _tried(name: str, route: UpgradePath, records: Mapping[str, Mapping[str, byt
         )
 
 
-def _is_dropped(stored_as: str, route: UpgradePath) -> bool:
-    """Whether an undo field is that of a removed field, which cannot be restored otherwise."""
-    [stage] = route.version_steps
+def _is_dropped(stored_as: str, path: UpgradePath) -> bool:
+    """Whether an undo field belongs to a removed field, which always has one."""
+    [version_step] = path.version_steps
     step = stored_as.partition(".")[2].partition(".")[0]
-    return not step.isdecimal() or int(step) >= len(stage.steps) or type(stage.steps[int(step)]).__name__ == "Drop"
+    return (
+        not step.isdecimal()
+        or int(step) >= len(version_step.steps)
+        or type(version_step.steps[int(step)]).__name__ == "Drop"
+    )

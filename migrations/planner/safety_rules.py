@@ -1,4 +1,4 @@
-"""Safety rules: what a migration may break, why, and how it is done safely; one of each code. Pure."""
+"""Safety rules: what a migration may break, why, and how to do it safely. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Rule:
     """One safety rule.
 
     Attributes:
-        code: What it is called.
-        level: Whether it needs a consent.
+        code: Its name.
+        level: Whether it needs consent.
         breaks: What may break.
-        why: Why that is so.
-        recipe: How it is done safely.
+        why: Why it may break.
+        recipe: How to do it safely.
     """
 
     code: str
@@ -39,7 +39,7 @@ _ALL: Final = (
         "RM101",
         Level.REFUSE,
         "The application can no longer see these values.",
-        "Code of the older version may still run, and read or write them. They stay in the records as undo fields.",
+        "Code of the older version may still read or write them. They stay in the records as undo fields.",
         "Stop using the field, deploy that, and remove it in a later migration.",
     ),
     Rule(
@@ -47,7 +47,7 @@ _ALL: Final = (
         Level.WARN,
         "Records that are inserted afterwards cannot be taken back: the older version needs a value.",
         "A required field without a default is removed, and back= is not given.",
-        "Give the operation back=, a value for such records, now or when taking back stops.",
+        "Give the operation back= with a value for such records, now or when taking back stops.",
     ),
     Rule(
         "RM103",
@@ -61,7 +61,7 @@ _ALL: Final = (
         Level.WARN,
         "Values that cannot be converted stop the run.",
         "The new type allows fewer values than the old one.",
-        "Look at them with 'explain', give convert= a function for all of them, or correct the records first.",
+        "Look at them with 'explain'; then give convert= a function for all of them, or correct the records first.",
     ),
     Rule(
         "RM105",
@@ -73,36 +73,36 @@ _ALL: Final = (
     Rule(
         "RM106",
         Level.REFUSE,
-        "Each attempt to rewrite a record gives another value.",
-        "The function uses the time or random numbers, and it may run again for the same record.",
-        "Compute the value from the record, or write it before with a Run step.",
+        "A record may get a different value each time the function runs.",
+        "The function uses the time or random numbers, and it may run twice for the same record.",
+        "Compute the value from the record, or write it in an earlier migration with Run().",
     ),
     Rule(
         "RM107",
         Level.REFUSE,
         "A resumed run may give other results, or fail for reasons outside the database.",
         "The function uses more than its record: files, the network, the environment, or global state.",
-        "Get what it needs before, and write it into the file as a literal.",
+        "Look up in advance what it needs, and write that into the file as a literal.",
     ),
     Rule(
         "RM108",
         Level.WARN,
-        "Records that are changed afterwards cannot be taken back.",
-        "A function converts them, and back= is not given.",
-        "Give the operation back=.",
+        "Records that change after the migration cannot be taken back.",
+        "A function rewrites them, and back= is not given.",
+        "Give the operation back= with the reverse function.",
     ),
     Rule(
         "RM109",
         Level.WARN,
-        "A value that is changed afterwards is restored in another spelling.",
-        "Converting back does not give the same bytes for every record; undo fields keep them until it is changed.",
-        "Give back= a function that restores the old spelling, if it matters.",
+        "Values that change after the migration may return in another spelling.",
+        "Converting back does not give the old bytes for every value. Undo fields restore only unchanged values.",
+        "If the spelling matters, give back= a function that restores it.",
     ),
     Rule(
         "RM111",
         Level.WARN,
         "Old code does not know the new value, and new code does not know the old one.",
-        "A member of an enum or a Literal is removed, and records have it.",
+        "A member of an enum or a Literal is removed, and records may hold it.",
         "Accept both in the code, deploy that, migrate, and remove the member in a later migration.",
     ),
     Rule(
@@ -110,7 +110,7 @@ _ALL: Final = (
         Level.REFUSE,
         "While keys are renamed, no code finds all records.",
         "Each version of the code uses only its own keys: it misses records, or writes them twice.",
-        "Stop what uses the model for that time, or make it tolerate missing records.",
+        "Stop the code that uses the model meanwhile, or make it tolerate missing records.",
     ),
     Rule(
         "RM116",
@@ -122,16 +122,16 @@ _ALL: Final = (
     Rule(
         "RM117",
         Level.REFUSE,
-        "The server blocks all clients for that time, or loses all keys.",
+        "The server blocks all clients meanwhile, or loses all keys.",
         "The command reads all keys at once, or deletes them.",
         "Use scan_iter, and delete keys by name.",
     ),
     Rule(
         "RM118",
         Level.REFUSE,
-        "The migration does not read and write fields as the model's own methods do.",
+        "The migration reads and writes values without the model's own methods, so it may misread or damage them.",
         "The model overrides serialize_partially or deserialize_partially, which a migration cannot call.",
-        "Add a field of another name, fill it through the model, and remove the old one; or say why it is safe.",
+        "Add a field with another name, fill it through the model, and remove the old one; or allow it with a reason.",
     ),
     Rule(
         "RM119",
@@ -143,16 +143,16 @@ _ALL: Final = (
     Rule(
         "RM122",
         Level.WARN,
-        "A script blocks the server while it rewrites such a record.",
+        "The script that rewrites a large record blocks the server.",
         "A record is larger than a megabyte, or has thousands of fields.",
         "Run with --batch 1, or split the record first.",
     ),
     Rule(
         "RM131",
         Level.REFUSE,
-        "The migration changes, or breaks, when the application does.",
+        "The migration changes or breaks when the application changes.",
         "The file imports code that may have changed when the migration runs again.",
-        "Copy what it needs into the file; functions get typed views of old and new records, so no model is needed.",
+        "Copy what it needs into the file. Functions get typed views of old and new records, so they need no model.",
     ),
 )
 

@@ -1,7 +1,7 @@
-"""Segments: a plan, cut at the free steps on its way. Pure.
+"""Segments: the parts of a run between its free steps. Pure.
 
-A free step runs on records as they are at its place in the chain. So what is before it is finished and recorded, then
-its function is called, then the run goes on; each segment is a plan of its own.
+A free step needs records as they are at its place in the chain. So a run finishes and records all migrations before it,
+calls its function, and continues. Each segment is a plan of its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,13 +24,13 @@ __all__ = ["RunPlan", "accepting_unreadable", "make_run_plan", "step_of", "whole
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run has to do, segment by segment.
+    """What a run must do, segment by segment.
 
     Attributes:
-        chain: The files; without any where the code itself is the target.
-        segments: Plans, one after the other; at least one.
-        begun: The migration whose function was called by a run that did not end, or None.
-        journal: Of the run that stopped, or None.
+        chain: The migrations; made from the code if there are no files.
+        segments: Plans, in order; at least one.
+        begun: The migration whose function an unfinished run called, or None.
+        journal: The journal of the unfinished run, or None.
     """
 
     chain: Chain
@@ -40,17 +40,17 @@ class RunPlan:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two plans the same."""
+        """A value that is equal for equal plans."""
         return tuple(segment.identity for segment in self.segments)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do, not even to go on with."""
+        """Whether there is nothing to do and nothing to resume."""
         return all(segment.is_empty and not segment.is_resumed and not segment.works for segment in self.segments)
 
     @property
     def is_resumed(self) -> bool:
-        """Whether it goes on with a run that stopped."""
+        """Whether it resumes a run that stopped."""
         return self.segments[0].is_resumed
 
     @property
@@ -85,24 +85,24 @@ class RunPlan:
 
     @cached_property
     def moves(self) -> tuple[RenameKeysPass, ...]:
-        """All that give records other keys."""
+        """All its passes that rename keys."""
         return tuple(move for segment in self.segments for move in segment.moves)
 
     @cached_property
     def destructive(self) -> tuple[str, ...]:
-        """What the application can no longer see afterwards, a line each."""
+        """The operations after which the application can no longer see some values, one line each."""
         return tuple(line for segment in self.segments for line in segment.destructive)
 
     @property
     def has_steps(self) -> bool:
-        """Whether a function of the user's is called."""
+        """Whether it calls a function of a free step."""
         return any(step_of(segment) is not None for segment in self.segments)
 
     def objections(self, *, run_again: bool = False) -> Iterator[MigrationError]:
-        """Give why it cannot be begun, the first reason first.
+        """Yield the reasons why it cannot begin.
 
         Args:
-            run_again: The user is sure that the function which was begun may be called again.
+            run_again: Whether the user allows to call the function of the unfinished run again.
         """
         if self.begun is not None and self.journal is not None:
             first = self.segments[0]
@@ -118,22 +118,22 @@ class RunPlan:
 
 
 def step_of(segment: Plan) -> Run | None:
-    """Give the free step that a segment consists of; None if it rewrites records."""
+    """Return the free step of a segment; None if the segment rewrites records."""
     migrations = (*segment.applied, *segment.unapplied)
     return _step_in(migrations[0]) if len(migrations) == 1 else None
 
 
 def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> RunPlan:
-    """Compare the files with the database, and cut what is to be done at the free steps.
+    """Compare the files with the database, and divide the plan at the free steps.
 
     Args:
         chain: The files.
         state: The database.
         target: Position in the chain to reach.
-        meets_all: Meet records of any age, also those that older code wrote behind a run that ended.
+        meets_all: As for ``plan_between``.
 
     Raises:
-        DriftError: The database holds what the files do not say; it names the cure.
+        DriftError: The database does not match the files; the error says what to do.
     """
     chain = chain_to_give_up(chain, state, target)
     whole = make_plan(chain, state, target, meets_all=meets_all)
@@ -152,7 +152,7 @@ def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = 
 
 
 def whole_plan(plan: RunPlan) -> Plan:
-    """Give one plan for all segments, as if no free step were between them."""
+    """Return one plan for all segments, as if there were no free steps between them."""
     if len(plan.segments) == 1:
         return plan.segments[0]
     meets_all = all(segment.depth == 0 for segment in plan.segments)
@@ -160,7 +160,7 @@ def whole_plan(plan: RunPlan) -> Plan:
 
 
 def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:
-    """Give the positions at which segments begin and end; one that begins where it ends finishes a stopped run."""
+    """Return the positions at which segments begin and end; an empty segment finishes a stopped run."""
     stops = [whole.start]
     is_to_settle = journal is not None and not journal.step
     passed = range(whole.start, whole.target) if whole.target > whole.start else range(whole.start, whole.target, -1)
@@ -177,28 +177,27 @@ def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:
 
 
 def _on_the_way(segment: Plan) -> Plan:
-    """Leave records alone that are newer than a segment's target: new code wrote them, and a later segment leads there.
+    """Return a segment that is not the last one, without changes to records that are newer than its target.
 
-    Taken back for a while, they would lose what the older schema cannot hold. Under older keys they are renamed as
-    they are, because later segments do not look there. No code runs at the stops of a way back that goes on.
+    New code wrote them, and a later segment leads there. If this segment took them back, they would lose values that
+    the older schema cannot hold. Only their keys are renamed, because later segments do not scan the older keys. A
+    segment that goes back does not check records for older code, because no code runs at its end.
     """
     leaves_newer = segment.target > segment.start
 
-    def on_the_way(route: UpgradePath) -> UpgradePath:
-        return replace(route, leaves_newer=leaves_newer or route.leaves_newer, earlier=None)
+    def on_the_way(path: UpgradePath) -> UpgradePath:
+        return replace(path, leaves_newer=leaves_newer or path.leaves_newer, earlier=None)
 
-    return _with_routes(segment, on_the_way)
+    return _with_paths(segment, on_the_way)
 
 
 def accepting_unreadable(plan: RunPlan) -> RunPlan:
-    """Give the plan that takes records back without a check that the older code can read them."""
-    return replace(
-        plan,
-        segments=tuple(_with_routes(segment, lambda route: replace(route, earlier=None)) for segment in plan.segments),
-    )
+    """Return a plan that does not check whether older code can read the records that it takes back."""
+    segments = tuple(_with_paths(segment, lambda path: replace(path, earlier=None)) for segment in plan.segments)
+    return replace(plan, segments=segments)
 
 
-def _with_routes(segment: Plan, change: Callable[[UpgradePath], UpgradePath]) -> Plan:
+def _with_paths(segment: Plan, change: Callable[[UpgradePath], UpgradePath]) -> Plan:
     works = tuple(replace(work, route=change(work.route)) for work in segment.works)
     moves = tuple(replace(move, route=change(move.route)) for move in segment.moves)
     return replace(segment, works=works, moves=moves)

@@ -1,7 +1,7 @@
 """Values that the application can no longer see after a migration: keys of stored objects, and extra fields. Pure.
 
-Keys stay in the document until it is next written, but the application does not see them, and drops them when it
-saves. What ``RemoveField`` takes away by name is not looked at here.
+Keys stay in the document until it is next written. The application does not see them, and drops them when it saves.
+Fields and keys that ``RemoveField`` names are not included.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,10 +20,10 @@ _ARRAYS: Final = ("deque", "frozenset", "list", "set", "tuple")
 
 
 def hidden_keys(old: Tree, new: Tree) -> tuple[str, ...]:
-    """Name the keys that an object of ``old`` may have and none of ``new`` has, sorted.
+    """Return the names of keys that objects of ``old`` may have and objects of ``new`` cannot have, sorted.
 
     Returns:
-        Names of keys, wherever the objects are; ``ANY_OTHER`` for a dict that becomes an object.
+        Names of keys of objects at any depth; ``ANY_OTHER`` for a dict that becomes an object.
     """
     return tuple(sorted(set(_hidden(members_of(old), members_of(new)))))
 
@@ -47,10 +47,10 @@ def _of_objects(old: Sequence[Tree], new: Sequence[Tree]) -> Iterable[str]:
     if _items(old, ("dict",)):
         yield ANY_OTHER
     for name in known:
-        was = [key.tree for object in before for key in object.keys if key.name == name]
-        becomes = [key.tree for object in after for key in object.keys if key.name == name]
-        if was:
-            yield from _hidden(members_of(choice_of(was)), members_of(choice_of(becomes)))
+        old_types = [key.tree for object in before for key in object.keys if key.name == name]
+        new_types = [key.tree for object in after for key in object.keys if key.name == name]
+        if old_types:
+            yield from _hidden(members_of(choice_of(old_types)), members_of(choice_of(new_types)))
 
 
 def _objects(members: Sequence[Tree]) -> list[Object]:
@@ -58,9 +58,9 @@ def _objects(members: Sequence[Tree]) -> list[Object]:
 
 
 def _items(members: Sequence[Tree], kinds: Sequence[str]) -> list[Tree]:
-    """Give what the containers of some kinds hold: the values of dicts."""
+    """Return the types of the items of some containers; of dicts, those of the values."""
     containers = [member for member in members if isinstance(member, Container) and member.kind in kinds]
-    return [item for found in containers for item in (found.items[1:] if found.kind == "dict" else found.items)]
+    return [item for each in containers for item in (each.items[1:] if each.kind == "dict" else each.items)]
 
 
 def _is_plain(atom: Atom) -> bool:
@@ -71,13 +71,13 @@ Records = Mapping[str, Mapping[str, bytes]]
 
 
 def hidden_extras(name: str, before: Snapshot, operations: Sequence[Operation], records: Records) -> Iterator[str]:
-    """Say which values would be hidden without consent, a line for each kind.
+    """Yield a line for each kind of extra fields that a migration would hide although no operation names them.
 
     Args:
-        name: Name of the model, in ``before``.
-        before: State before the migration.
-        operations: All of the migration.
-        records: Some of the model, by their keys.
+        name: Name of the model in ``before``.
+        before: The schemas before the migration.
+        operations: The operations of the migration.
+        records: Sampled records of the model, by their keys.
     """
     model, taken = before.model(name), set[str]()
     known = {key: extras_of(model, record) for key, record in records.items()}
@@ -87,12 +87,11 @@ def hidden_extras(name: str, before: Snapshot, operations: Sequence[Operation], 
             continue
         taken.add(new)
         holders = [key for key, extras in known.items() if new in extras]
-        is_said = isinstance(operation, AddField) and (operation.extra is not None or callable(operation.fill))
-        if holders and not is_said:
-            yield _line(
-                len(holders), len(records), name, f"extra field {new!r}, whose name {operation.describe()!r} takes"
-            )
-    if any(isinstance(step, AlterExtras) and not step.allowed and step.model == name for step in operations):
+        is_named = isinstance(operation, AddField) and (operation.extra is not None or callable(operation.fill))
+        if holders and not is_named:
+            what = f"extra field {new!r}, and {operation.describe()!r} takes over its name"
+            yield _line(len(holders), len(records), name, what)
+    if any(isinstance(other, AlterExtras) and not other.allowed and other.model == name for other in operations):
         holders = [key for key, extras in known.items() if set(extras) - taken]
         if holders:
             names = sorted({extra for extras in known.values() for extra in extras if extra not in taken})

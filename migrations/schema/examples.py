@@ -55,7 +55,7 @@ def examples_of(type: str) -> list[bytes]:
 
 def example_records(schema: ModelSchema, count: int = _PLENTY) -> list[dict[str, bytes]]:
     """Return records of a model that together have all examples of each field; fields without examples are omitted."""
-    fields = {one.name: examples_of(one.type) for one in schema.fields}
+    fields = {field.name: examples_of(field.type) for field in schema.fields}
     wanted = max([count, *map(len, fields.values())])
     columns = {name: list(islice(cycle(values), wanted)) for name, values in fields.items() if values}
     return [{name: column[number] for name, column in columns.items()} for number in range(wanted)]
@@ -70,8 +70,8 @@ def _values(tree: Tree) -> Iterator[Literal]:
         case Atom(text):
             yield from _ATOMS.get(text, ["a", 1, "2020-01-02T03:04:05"])
         case Choice():
-            for one in tree.members:
-                yield from _values(one)
+            for member in tree.members:
+                yield from _values(member)
         case Container():
             yield from _contents(tree)
         case Object():
@@ -82,11 +82,11 @@ def _values(tree: Tree) -> Iterator[Literal]:
 
 def _contents(tree: Container) -> Iterator[Literal]:
     if tree.kind == "dict":
-        keys, values = (list(_values(one)) for one in tree.items)
+        keys, values = (list(_values(item)) for item in tree.items)
         yield {str(key): value for key, value in zip(keys, values, strict=False)}
         yield {}
     elif tree.kind == "tuple" and not tree.is_variadic:
-        parts: list[Sequence[Literal]] = [list(_values(one)) for one in tree.items]
+        parts: list[Sequence[Literal]] = [list(_values(item)) for item in tree.items]
         if all(parts):
             yield [part[0] for part in parts]
     else:

@@ -61,7 +61,7 @@ class HistoricalObject(BaseModel):
             return handler(value)
         names = {stored: name for name, stored in cls.__stored_names__.items()}
         document = typing.cast(dict[str, object], value)
-        keyed = {names.get(key, key): one for key, one in document.items()}
+        keyed = {names.get(key, key): item for key, item in document.items()}
         if len(keyed) != len(document):
             raise ValueError(f"undeclared keys get in the way of {', '.join(names)}")
         made = handler(keyed)
@@ -86,13 +86,13 @@ class HistoricalObject(BaseModel):
 
     def _stored(self) -> dict[str, object]:
         names = self.__stored_names__
-        held = {names.get(name, name): one for name, one in vars(self).items() if name in self.model_fields_set}
-        return held | (self.model_extra or {})
+        document = {names.get(name, name): value for name, value in vars(self).items() if name in self.model_fields_set}
+        return document | (self.model_extra or {})
 
 
-def document_of(one: HistoricalObject) -> dict[str, object]:
+def document_of(value: HistoricalObject) -> dict[str, object]:
     """Return the stored values of an object by key, in order."""
-    return one._in_order(vars(one) | (one.model_extra or {}))
+    return value._in_order(vars(value) | (value.model_extra or {}))
 
 
 class HistoricalAlias(RootModel[object]):

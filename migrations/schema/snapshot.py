@@ -151,12 +151,12 @@ class ModelSchema:
     @cached_property
     def by_name(self) -> Mapping[str, FieldSchema]:
         """Its fields by name."""
-        return {one.name: one for one in self.fields}
+        return {field.name: field for field in self.fields}
 
     @cached_property
     def in_order(self) -> tuple[str, ...]:
         """Names of its fields in the order of their declaration; empty if it is not known."""
-        places = {one.name: one.place for one in self.fields if one.place is not None}
+        places = {field.name: field.place for field in self.fields if field.place is not None}
         return tuple(sorted(places, key=places.__getitem__)) if len(places) == len(self.fields) else ()
 
     def field(self, name: str) -> FieldSchema:
@@ -166,35 +166,35 @@ class ModelSchema:
             raise SchemaError(f"{self.name} has no field {name!r}; it has {', '.join(self.by_name)}")
         return found
 
-    def with_field(self, one: FieldSchema) -> "ModelSchema":
+    def with_field(self, field: FieldSchema) -> "ModelSchema":
         """Return the schema with another field; ``SchemaError`` if the name is taken."""
-        if one.name in self.by_name:
-            raise SchemaError(f"{self.name} already has a field {one.name!r}")
+        if field.name in self.by_name:
+            raise SchemaError(f"{self.name} already has a field {field.name!r}")
         places = [other.place for other in self.fields if other.place is not None]
         if len(places) == len(self.fields):
-            one = replace(one, place=max(places, default=-1) + 1)
-        return replace(self, fields=_sorted([*self.fields, one]))
+            field = replace(field, place=max(places, default=-1) + 1)
+        return replace(self, fields=_sorted([*self.fields, field]))
 
     def without_field(self, name: str) -> "ModelSchema":
         """Return the schema without a field; ``SchemaError`` if it does not exist or is the primary key."""
         self.field(name)
         if name == self.primary_key:
             raise SchemaError(f"{self.name}.{name} is the primary key; it cannot be removed")
-        return replace(self, fields=tuple(one for one in self.fields if one.name != name))
+        return replace(self, fields=tuple(field for field in self.fields if field.name != name))
 
     def with_renamed(self, old: str, new: str) -> "ModelSchema":
         """Return the schema with a renamed field, which may be the primary key."""
-        one = replace(self.field(old), name=new)
+        renamed = replace(self.field(old), name=new)
         if new in self.by_name:
             raise SchemaError(f"{self.name} already has a field {new!r}")
         kept = [other for other in self.fields if other.name != old]
         key = new if self.primary_key == old else self.primary_key
-        return replace(self, fields=_sorted([*kept, one]), primary_key=key)
+        return replace(self, fields=_sorted([*kept, renamed]), primary_key=key)
 
     def with_type(self, name: str, type: str) -> "ModelSchema":
         """Return the schema with another type of a field."""
-        one = replace(self.field(name), type=type)
-        return replace(self, fields=_sorted([*(o for o in self.fields if o.name != name), one]))
+        changed = replace(self.field(name), type=type)
+        return replace(self, fields=_sorted([*(field for field in self.fields if field.name != name), changed]))
 
     def has_shape_of(self, other: "ModelSchema") -> bool:
         """Whether both store the same bytes under the same keys, ignoring their versions."""
@@ -214,7 +214,7 @@ class Snapshot:
     @cached_property
     def by_name(self) -> Mapping[str, ModelSchema]:
         """Its models by name."""
-        return {one.name: one for one in self.models}
+        return {model.name: model for model in self.models}
 
     def model(self, name: str) -> ModelSchema:
         """Return a model; ``SchemaError`` if it does not exist."""
@@ -222,14 +222,20 @@ class Snapshot:
             raise SchemaError(f"there is no model {name!r}; there are {', '.join(self.by_name) or 'none'}")
         return self.by_name[name]
 
-    def with_model(self, one: ModelSchema) -> "Snapshot":
+    def with_model(self, model: ModelSchema) -> "Snapshot":
         """Return the snapshot with a model added, or replaced if its name exists."""
-        return Snapshot(tuple(sorted([*(o for o in self.models if o.name != one.name), one], key=lambda o: o.name)))
+        return Snapshot(
+            tuple(
+                sorted(
+                    [*(other for other in self.models if other.name != model.name), model], key=lambda other: other.name
+                )
+            )
+        )
 
     def without_model(self, name: str) -> "Snapshot":
         """Return the snapshot without a model; ``SchemaError`` if it does not exist."""
         self.model(name)
-        return Snapshot(tuple(one for one in self.models if one.name != name))
+        return Snapshot(tuple(model for model in self.models if model.name != name))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -256,27 +262,27 @@ class Snapshot:
                 raise SchemaError(
                     f"the text is not a valid snapshot: it has {len(models)} models, more than {_MOST_MODELS}"
                 )
-            return cls(tuple(_model_of(name, one) for name, one in sorted(models.items())))
+            return cls(tuple(_model_of(name, model) for name, model in sorted(models.items())))
         except KeyError as exc:
             raise SchemaError(f"the text is not a valid snapshot: {exc} is missing") from exc
         except (TypeError, ValueError) as exc:
             raise SchemaError(f"the text is not a valid snapshot: {exc}") from exc
 
     def _json(self, *, with_defaults: bool) -> str:
-        models = {one.name: _document_of(one, with_defaults) for one in self.models}
+        models = {model.name: _document_of(model, with_defaults) for model in self.models}
         return json.dumps({"format": _FORMAT, "models": models}, sort_keys=True)
 
 
 def _sorted(fields: Iterable[FieldSchema]) -> tuple[FieldSchema, ...]:
-    return tuple(sorted(fields, key=lambda one: one.name))
+    return tuple(sorted(fields, key=lambda field: field.name))
 
 
 def _document_of(model: ModelSchema, with_defaults: bool) -> dict[str, object]:
     fields: dict[str, dict[str, object]] = {}
-    for one in model.fields:
-        fields[one.name] = {"type": one.type}
-        if with_defaults and not isinstance(one.default, _Required):
-            fields[one.name]["default"] = one.default
+    for declared in model.fields:
+        fields[declared.name] = {"type": declared.type}
+        if with_defaults and not isinstance(declared.default, _Required):
+            fields[declared.name]["default"] = declared.default
     document: dict[str, object] = {
         "version": model.version,
         "primary_key": model.primary_key,
@@ -312,7 +318,7 @@ def _model_of(name: str, document: object) -> ModelSchema:
         prefix=_as(str, known["prefix"], f"prefix of {name}"),
         separator=_as(str, known["separator"], f"separator of {name}"),
         table=_as(str, known["table"], f"table of {name}"),
-        fields=_sorted(_field_of(f"{name}.{field}", field, one) for field, one in fields.items()),
+        fields=_sorted(_field_of(f"{name}.{field}", field, document) for field, document in fields.items()),
         ttl=None if ttl is None else _count_of(ttl, f"ttl of {name}"),
         codec=codec,
         extras=known.get("extras") is True,

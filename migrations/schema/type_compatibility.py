@@ -49,7 +49,7 @@ def is_widening(old: str, new: str) -> bool:
 
 def without_none(tree: Tree) -> tuple[Tree, ...]:
     """Return the members of a type without None; a type that is not a union is one member."""
-    return tuple(one for one in members_of(tree) if one != NONE)
+    return tuple(member for member in members_of(tree) if member != NONE)
 
 
 def members_of(tree: Tree) -> tuple[Tree, ...]:
@@ -59,10 +59,10 @@ def members_of(tree: Tree) -> tuple[Tree, ...]:
 
 def gets_zone(old: Tree, new: Tree) -> bool:
     """Whether the only change is that datetimes get a time zone, also in containers."""
-    one, other = without_none(old), without_none(new)
-    if len(one) != 1 or len(other) != 1 or (NONE in members_of(old)) != (NONE in members_of(new)):
+    old_members, new_members = without_none(old), without_none(new)
+    if len(old_members) != 1 or len(new_members) != 1 or (NONE in members_of(old)) != (NONE in members_of(new)):
         return False
-    match one[0], other[0]:
+    match old_members[0], new_members[0]:
         case Atom(was), Atom("datetime[aware]"):
             return was in _NAIVE
         case Container() as before, Container() as after if _is_one_kind(before, after):
@@ -92,17 +92,19 @@ def _reads(old: Tree, new: Tree, rule: _Rule) -> bool:
     before, after = members_of(old), members_of(new)
     if rule is _is_noted and len(before) != len(after) and stored_values(old) is None:
         return False
-    held, known = stored_values(old), stored_values(new)
-    if held is not None and known is not None:
-        return _holds_all(known, held) and (rule is _is_widened or (NONE in before) == (NONE in after))
+    old_values, new_values = stored_values(old), stored_values(new)
+    if old_values is not None and new_values is not None:
+        return _holds_all(new_values, old_values) and (rule is _is_widened or (NONE in before) == (NONE in after))
     if not _is_told_apart(before, after):
         return False
-    return all(any(one == other or rule(one, other) for other in after) for one in before)
+    return all(
+        any(old_member == new_member or rule(old_member, new_member) for new_member in after) for old_member in before
+    )
 
 
 # The kind of JSON of each type; other types may have any kind.
 _LOOKS: Final[Mapping[str, str]] = {
-    **{one: one for one in ("bool", "float", "int")},  # pydantic tells 5 from 5.0
+    **{name: name for name in ("bool", "float", "int")},  # pydantic tells 5 from 5.0
     **dict.fromkeys(("Decimal", "Fraction", "Path", "SecretBytes", "SecretStr", "UUID", "ZoneInfo", "complex"), "text"),
     **dict.fromkeys(("date", "datetime", "datetime[aware]", "datetime[naive]", "str", "time", "timedelta"), "text"),
     **dict.fromkeys(("bytes", "bytes[hex]", "bytes[utf8]"), "text"),
@@ -118,8 +120,8 @@ def _is_told_apart(before: Sequence[Tree], after: Sequence[Tree]) -> bool:
     keys, as far as they are.
     """
     return all(
-        len(alike := [one for one in after if look in _looks_of(one)]) < 2
-        or alike == [one for one in before if look in _looks_of(one)]
+        len(alike := [member for member in after if look in _looks_of(member)]) < 2
+        or alike == [member for member in before if look in _looks_of(member)]
         for look in _ALL_LOOKS
     )
 
@@ -134,7 +136,7 @@ def _looks_of(tree: Tree) -> frozenset[str]:
             return frozenset(["dict" if tree.kind == "dict" else "array"])
         case EnumTree() | LiteralTree():
             kinds = {str: "text", bool: "bool", int: "int", float: "float", list: "array", dict: "dict"}
-            return frozenset(kinds[type(one)] for one in stored_values(tree) or () if one is not None)
+            return frozenset(kinds[type(value)] for value in stored_values(tree) or () if value is not None)
         case Object():
             return frozenset(["object"])
         case _:
@@ -142,14 +144,14 @@ def _looks_of(tree: Tree) -> frozenset[str]:
 
 
 def _holds_all(values: Sequence[Literal], others: Sequence[Literal]) -> bool:
-    known = [(type(one), one) for one in values]
-    return all((type(one), one) in known for one in others)
+    known = [(type(value), value) for value in values]
+    return all((type(value), value) in known for value in others)
 
 
 def _is_noted(old: Tree, new: Tree) -> bool:
     match old, new:
         case Object(), Object():
-            names = [one.name for one in old.keys] == [one.name for one in new.keys]
+            names = [key.name for key in old.keys] == [key.name for key in new.keys]
             return (
                 names
                 and old.label == new.label
@@ -165,16 +167,16 @@ def _is_noted(old: Tree, new: Tree) -> bool:
 def _is_widened(old: Tree, new: Tree) -> bool:
     match old, new:
         case Object(), Object():
-            known = {one.name: one for one in old.keys}
+            known = {key.name: key for key in old.keys}
             return (
                 old.label == new.label
-                and known.keys() <= {one.name for one in new.keys}
+                and known.keys() <= {key.name for key in new.keys}
                 and all(
-                    (known[one.name].is_required >= one.is_required)
-                    and _reads(known[one.name].tree, one.tree, _is_widened)
-                    if one.name in known
-                    else not one.is_required
-                    for one in new.keys
+                    (known[key.name].is_required >= key.is_required)
+                    and _reads(known[key.name].tree, key.tree, _is_widened)
+                    if key.name in known
+                    else not key.is_required
+                    for key in new.keys
                 )
             )
         case _:
@@ -186,7 +188,7 @@ def _is_inside(old: Tree, new: Tree, rule: _Rule) -> bool:
     match old, new:
         case Container(), Container():
             return _is_one_kind(old, new) and all(
-                _reads(one, other, rule) for one, other in zip(old.items, new.items, strict=True)
+                _reads(old_item, new_item, rule) for old_item, new_item in zip(old.items, new.items, strict=True)
             )
         case (EnumTree() | LiteralTree(), EnumTree() | LiteralTree()):
             return _holds_all(stored_values(new) or (), stored_values(old) or ())
@@ -207,11 +209,11 @@ def plain_value(value: Literal) -> str | int | float | None:
 
 def tag_of(members: Sequence[Tree]) -> str | None:
     """Return the key that holds the tag of the objects of a union, if there is one."""
-    objects = [one for one in members if isinstance(one, Object)]
+    objects = [member for member in members if isinstance(member, Object)]
     if len(objects) != len(members) or not objects:
         return None
     for key in objects[0].keys:
-        tags = [_tag(one, key.name) for one in objects]
+        tags = [_tag(object, key.name) for object in objects]
         if None not in tags and len(set(map(repr, tags))) == len(tags):
             return key.name
     return None
@@ -219,9 +221,9 @@ def tag_of(members: Sequence[Tree]) -> str | None:
 
 def variants_of(tag: str, members: Sequence[Tree]) -> Mapping[str | int | float | None, Object]:
     """Return the objects of a union by their tag."""
-    return {plain_value(_tag(one, tag)): one for one in members if isinstance(one, Object)}
+    return {plain_value(_tag(member, tag)): member for member in members if isinstance(member, Object)}
 
 
-def _tag(one: Object, name: str) -> Literal:
-    tree = next((key.tree for key in one.keys if key.name == name), None)
+def _tag(object: Object, name: str) -> Literal:
+    tree = next((key.tree for key in object.keys if key.name == name), None)
     return tree.values[0] if isinstance(tree, LiteralTree) and len(tree.values) == 1 else None

@@ -39,7 +39,12 @@ class _Label:
 
 def numbered(text: str) -> str:
     """Return ``text`` with its labels numbered from ``T1``; each ``Ref`` keeps its target."""
-    places = [(place.start, place.end, one.number) for one in _labels_of(text) if one.number for place in one.places]
+    places = [
+        (position.start, position.end, label.number)
+        for label in _labels_of(text)
+        if label.number
+        for position in label.places
+    ]
     parts, done = list[str](), 0
     for start, end, number in sorted(places):
         parts += [text[done:start], f"'T{number}'"]
@@ -52,7 +57,7 @@ def renumbered(text: str, before: str) -> str:
 
     Otherwise it stays: a generic class counts its arguments first, so the numbers need not begin at one.
     """
-    labels, old = ([one.name for one in _labels_of(each)] for each in (text, before))
+    labels, old = ([label.name for label in _labels_of(each)] for each in (text, before))
     return text if sorted(labels) == sorted(old) else numbered(text)
 
 
@@ -61,11 +66,11 @@ def _labels_of(text: str) -> list[_Label]:
         return []
     found: list[_Label] = []
     count = 0
-    for one, is_reference in _mentions(parse_text(text), {}):
+    for label, is_reference in _mentions(parse_text(text), {}):
         if not is_reference:
-            found.append(one)
-        elif one.number is None:
-            one.number = count = count + 1
+            found.append(label)
+        elif label.number is None:
+            label.number = count = count + 1
     return found
 
 
@@ -87,20 +92,20 @@ def _mentions(node: Node, known: Mapping[str, _Label]) -> Iterator[tuple[_Label,
 
 
 def _mentions_in(node: Node, known: Mapping[str, _Label]) -> Iterator[tuple[_Label, bool]]:
-    for one in parts_of(node):
-        yield from _mentions(one, known)
+    for part in parts_of(node):
+        yield from _mentions(part, known)
 
 
 def key_at(type: str, path: Sequence[str]) -> list[Key]:
     """Return the keys to which a path leads: several in a union of objects, none if there is no such key."""
-    return [key for one in objects_at(type, path[:-1]) if (key := one.key(path[-1])) is not None]
+    return [key for object in objects_at(type, path[:-1]) if (key := object.key(path[-1])) is not None]
 
 
 def objects_at(type: str, path: Sequence[str]) -> list[Object]:
     """Return the objects to which a path leads; the empty path leads to the objects of the type itself."""
     objects = list(_objects(parse(type)))
     for name in path:
-        objects = [inner for one in objects if (key := one.key(name)) is not None for inner in _objects(key.tree)]
+        objects = [inner for object in objects if (key := object.key(name)) is not None for inner in _objects(key.tree)]
     return objects
 
 
@@ -119,10 +124,10 @@ def with_key(type: str, path: Sequence[str], new_type: str, is_required: bool = 
     key = parse_key(path[-1], new_type)
     key = replace(key, is_required=key.is_required and is_required)
 
-    def add(one: Object) -> Object:
-        if one.key(key.name) is not None:
-            raise SchemaError(f"{_shown(path)}: {one} already has a key {key.name!r}")
-        return replace(one, keys=(*one.keys, key))
+    def add(object: Object) -> Object:
+        if object.key(key.name) is not None:
+            raise SchemaError(f"{_shown(path)}: {object} already has a key {key.name!r}")
+        return replace(object, keys=(*object.keys, key))
 
     return _edited(type, path, add)
 
@@ -171,12 +176,12 @@ def _with_changed(type: str, path: Sequence[str], change: Callable[[Key], Key | 
     if not key_at(type, path):
         raise SchemaError(f"{_shown(path)}: there is no such key in {type}")
 
-    def edit(one: Object) -> Object:
-        key = one.key(name)
+    def edit(object: Object) -> Object:
+        key = object.key(name)
         changed = None if key is None else change(key)
-        if changed is not None and changed.name != name and one.key(changed.name) is not None:
-            raise SchemaError(f"{_shown(path)}: {one} already has a key {changed.name!r}")
-        return one.with_key(name, changed)
+        if changed is not None and changed.name != name and object.key(changed.name) is not None:
+            raise SchemaError(f"{_shown(path)}: {object} already has a key {changed.name!r}")
+        return object.with_key(name, changed)
 
     return _edited(type, path, edit)
 
@@ -190,10 +195,10 @@ def _edited(type: str, path: Sequence[str], edit: Callable[[Object], Object]) ->
     return renumbered(str(_mapped(tree, edit, path)), type)
 
 
-def _inside(name: str, edit: Callable[[Object], Object], one: Object) -> Object:
+def _inside(name: str, edit: Callable[[Object], Object], object: Object) -> Object:
     """Edit the objects in one key of an object."""
-    keys = (replace(key, tree=_mapped(key.tree, edit, (name,))) if key.name == name else key for key in one.keys)
-    return replace(one, keys=tuple(keys))
+    keys = (replace(key, tree=_mapped(key.tree, edit, (name,))) if key.name == name else key for key in object.keys)
+    return replace(object, keys=tuple(keys))
 
 
 def _mapped(tree: Tree, edit: Callable[[Object], Object], path: Sequence[str]) -> Tree:
@@ -207,26 +212,26 @@ def _mapped(tree: Tree, edit: Callable[[Object], Object], path: Sequence[str]) -
                 " use AlterField(..., convert=...) on the whole field"
             )
         case Choice():
-            return choice_of(_mapped(one, edit, path) for one in tree.members)
+            return choice_of(_mapped(member, edit, path) for member in tree.members)
         case Container(kind="dict"):
             return replace(tree, items=(tree.items[0], _mapped(tree.items[1], edit, path)))
         case Container():
-            return replace(tree, items=tuple(_mapped(one, edit, path) for one in tree.items))
+            return replace(tree, items=tuple(_mapped(item, edit, path) for item in tree.items))
         case _:
             return tree
 
 
 def _objects(tree: Tree) -> Iterator[Object]:
-    """Give the next objects inside of ``tree``."""
+    """Yield the next objects inside of ``tree``."""
     match tree:
         case Object():
             yield tree
         case Choice():
-            for one in tree.members:
-                yield from _objects(one)
+            for member in tree.members:
+                yield from _objects(member)
         case Container():
-            for one in tree.items[1:] if tree.kind == "dict" else tree.items:
-                yield from _objects(one)
+            for item in tree.items[1:] if tree.kind == "dict" else tree.items:
+                yield from _objects(item)
         case _:
             pass
 

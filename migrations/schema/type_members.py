@@ -29,11 +29,11 @@ __all__ = [
     "keys_of_typed_dict",
     "serializer_of",
     "serializers_of",
-    "told_by",
+    "text_from_metadata",
 ]
 
 
-def told_by(metadata: object) -> str | None:
+def text_from_metadata(metadata: object) -> str | None:
     """Return the text that a piece of metadata defines; None if it only validates."""
     match metadata:
         case TypeText(text):
@@ -59,14 +59,14 @@ def serializer_of(cls: type[object]) -> object:
     """Return the last model serializer of a class, or None."""
     decorators = getattr(cls, "__pydantic_decorators__", None)
     found = [] if decorators is None else list(decorators.model_serializers.values())
-    return next((one.func for one in reversed(found)), None)
+    return next((decorator.func for decorator in reversed(found)), None)
 
 
 def serializers_of(cls: type[object], name: str) -> tuple[object, ...]:
     """Return the field serializers of a field, as metadata of its annotation."""
     decorators = getattr(cls, "__pydantic_decorators__", None)
     found = [] if decorators is None else list(decorators.field_serializers.values())
-    return tuple(TypeText(custom(one.func)) for one in found if {name, "*"} & set(one.info.fields))
+    return tuple(TypeText(custom(decorator.func)) for decorator in found if {name, "*"} & set(decorator.info.fields))
 
 
 def custom(source: object, arguments: str = "") -> str:
@@ -111,13 +111,13 @@ def keys_of_model(cls: type[BaseModel], stored_names: Mapping[str, str]) -> Iter
     """Return the keys of a stored model, computed ones last; ``stored_names`` maps fields to keys."""
     for key in _keys_of_fields(cls, cls.model_fields):
         yield replace(key, name=stored_names.get(key.name, key.name))
-    for name, one in cls.model_computed_fields.items():
-        yield Key(name, one.return_type, is_required=False, metadata=serializers_of(cls, name))
+    for name, info in cls.model_computed_fields.items():
+        yield Key(name, info.return_type, is_required=False, metadata=serializers_of(cls, name))
 
 
 def keys_of_dataclass(cls: type[object]) -> Iterator[Key]:
     """Return the keys of a stored dataclass, of pydantic or of the standard library."""
-    names = [one.name for one in _declared(cls)]
+    names = [field.name for field in _declared(cls)]
     if is_pydantic_dataclass(cls):
         rebuild_dataclass(cls)
         fields: dict[str, FieldInfo] = cls.__pydantic_fields__
@@ -133,11 +133,11 @@ def _declared(cls: type[object]) -> "tuple[dataclasses.Field[object], ...]":
 def _fields_of_plain_dataclass(cls: type[object]) -> dict[str, FieldInfo]:
     fields: dict[str, FieldInfo] = {}
     hints = _hints(cls)
-    for one in _declared(cls):
-        is_required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
-        default = one.default if isinstance(one.default, FieldInfo) else None
-        annotation: type = hints[one.name]
-        fields[one.name] = (
+    for field in _declared(cls):
+        is_required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        default = field.default if isinstance(field.default, FieldInfo) else None
+        annotation: type = hints[field.name]
+        fields[field.name] = (
             FieldInfo.from_annotation(annotation)
             if is_required
             else FieldInfo.from_annotated_attribute(annotation, default)
@@ -146,8 +146,8 @@ def _fields_of_plain_dataclass(cls: type[object]) -> dict[str, FieldInfo]:
 
 
 def _keys_of_fields(cls: type[object], fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
-    for name, one in fields.items():
-        yield Key(name, one.annotation, one.is_required(), (*one.metadata, *serializers_of(cls, name)))
+    for name, info in fields.items():
+        yield Key(name, info.annotation, info.is_required(), (*info.metadata, *serializers_of(cls, name)))
 
 
 def keys_of_typed_dict(cls: type[object]) -> Iterator[Key]:
@@ -181,7 +181,7 @@ def bind(origin: object, arguments: tuple[object, ...], scope: Scope) -> Scope:
     """Return the scope inside of a generic class or alias, with the arguments of its generic bases."""
     attribute = "__type_params__" if isinstance(origin, ALIASES) else "__parameters__"
     variables: tuple[object, ...] = getattr(origin, attribute, ())
-    own = {variable: (one, scope) for variable, one in zip(variables, arguments, strict=False)}
+    own = {variable: (argument, scope) for variable, argument in zip(variables, arguments, strict=False)}
     inside, inherited = replace(scope, bound=own), dict[object, tuple[object, Scope]]()
     for base in getattr(origin, "__orig_bases__", ()):
         if isinstance(get_origin(base), type) and get_origin(base) is not typing.Generic:

@@ -172,7 +172,7 @@ class _Parser:
             self._fail(f"expected {sign!r}")
         self._advance()
 
-    def _inside(self, opening: str, closing: str, one: Callable[[], None]) -> None:
+    def _inside(self, opening: str, closing: str, read_item: Callable[[], None]) -> None:
         """Parse the items between brackets."""
         place = self._start
         self._skip(opening)
@@ -180,7 +180,7 @@ class _Parser:
         if self._depth > DEPTH:
             self._fail(f"it nests deeper than {DEPTH} brackets", place)
         while not self._is(closing):
-            one()
+            read_item()
             if self._is(closing):
                 break
             if self._kind == "end":
@@ -199,8 +199,8 @@ class _Parser:
         return UnionNode(
             start=members[0].start,
             end=self._before,
-            has_choice=_is_choice(members) or any(one.has_choice for one in members),
-            has_reference=any(one.has_reference for one in members),
+            has_choice=_is_choice(members) or any(member.has_choice for member in members),
+            has_reference=any(member.has_reference for member in members),
             members=tuple(members),
         )
 
@@ -227,7 +227,7 @@ class _Parser:
     def _subscript(self, name: str, start: int) -> Node:
         items: list[Node] = []
 
-        def one() -> None:
+        def read_item() -> None:
             if self._is("("):
                 items.extend(self._tuple_or_group())
             elif self._is("..."):
@@ -237,14 +237,14 @@ class _Parser:
                 items.append(self._type())
 
         place = self._start
-        self._inside("[", "]", one)
+        self._inside("[", "]", read_item)
         if self._text[place + 1 : self._before - 1].strip() == "":
             self._fail(f"{name} has nothing in its brackets", place)
         return SubscriptNode(
             start=start,
             end=self._before,
-            has_choice=any(one.has_choice for one in items),
-            has_reference=any(one.has_reference for one in items),
+            has_choice=any(item.has_choice for item in items),
+            has_reference=any(item.has_reference for item in items),
             name=name,
             items=tuple(items),
         )
@@ -262,7 +262,7 @@ class _Parser:
         items: list[Node] = []
         keywords: list[tuple[str, Node]] = []
 
-        def one() -> None:
+        def read_item() -> None:
             if self._is("**"):
                 self._advance()
                 self._inside("{", "}", lambda: keywords.append((self._key(), self._type())))
@@ -276,13 +276,13 @@ class _Parser:
             else:
                 items.append(self._type())
 
-        self._inside("(", ")", one)
+        self._inside("(", ")", read_item)
         parts = [*items, *(value for _, value in keywords)]
         return CallNode(
             start=start,
             end=self._before,
-            has_choice=any(one.has_choice for one in parts),
-            has_reference=name == "Ref" or any(one.has_reference for one in parts),
+            has_choice=any(part.has_choice for part in parts),
+            has_reference=name == "Ref" or any(part.has_reference for part in parts),
             name=name,
             items=tuple(items),
             keywords=tuple(keywords),
@@ -332,14 +332,14 @@ class _Parser:
     def _dict(self) -> object:
         pairs: dict[object, object] = {}
 
-        def one() -> None:
+        def read_item() -> None:
             key, start = self._constant(), self._start
             if isinstance(key, (list, dict)):
                 self._fail("no key of a dict", start)
             self._skip(":")
             pairs[key] = self._constant()
 
-        self._inside("{", "}", one)
+        self._inside("{", "}", read_item)
         return pairs
 
     def _number(self, token: str, start: int) -> int | float:
@@ -359,7 +359,7 @@ class _Parser:
 
         def letter(found: re.Match[str]) -> str:
             *codes, octal, other = found.groups()
-            code = next((one for one in codes if one is not None), None)
+            code = next((code for code in codes if code is not None), None)
             if code is not None or octal is not None:
                 number = int(octal, 8) if code is None else int(code, 16)
                 return chr(number) if number <= 0x10FFFF else self._fail("no such letter", start)
@@ -372,7 +372,7 @@ class _Parser:
 
 
 def _is_choice(members: list[Node]) -> bool:
-    return sum(not (isinstance(one, ConstantNode) and one.value is None) for one in members) > 1
+    return sum(not (isinstance(member, ConstantNode) and member.value is None) for member in members) > 1
 
 
 def is_ellipsis(node: Node) -> bool:
@@ -388,6 +388,6 @@ def parts_of(node: Node) -> tuple[Node, ...]:
         case SubscriptNode(items=items):
             return items
         case CallNode(items=items, keywords=keywords):
-            return (*items, *(one for _, one in keywords))
+            return (*items, *(value for _, value in keywords))
         case _:
             return ()

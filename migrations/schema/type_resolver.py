@@ -177,7 +177,7 @@ class _Reader:
     def _type(self, node: Node) -> object:
         match node:
             case UnionNode(members=members):
-                return _union([self.part(one) for one in members])
+                return _union([self.part(member) for member in members])
             case CallNode(name=name) if name in _CALLS:
                 return _CALLS[name](self, node)
             case SubscriptNode(name=name, items=items) if name == "Literal":
@@ -203,7 +203,7 @@ class _Reader:
     def _container(self, node: Node, name: str, inner: tuple[Node, ...]) -> object:
         if len(inner) != (2 if name == "dict" else 1):
             raise self.error(node, f"{name} takes {'two types' if name == 'dict' else 'one type'}, not {len(inner)}")
-        arguments = tuple(self.inside(one) for one in inner)
+        arguments = tuple(map(self.inside, inner))
         if name in ("set", "frozenset") and "Custom(" in self.source(node):
             return self._as_json(node)  # its JSON may be objects, which no set can hold
         return types.GenericAlias(CONTAINERS[name], arguments)
@@ -211,11 +211,11 @@ class _Reader:
     def _tuple(self, inner: tuple[Node, ...]) -> object:
         if len(inner) == 2 and is_ellipsis(inner[1]):
             return types.GenericAlias(tuple, (self.inside(inner[0]), ...))
-        return types.GenericAlias(tuple, tuple(self.inside(one) for one in inner))
+        return types.GenericAlias(tuple, tuple(map(self.inside, inner)))
 
     def _literal(self, node: Node, inner: tuple[Node, ...]) -> object:
-        values = tuple(self.value(one) for one in inner)
-        if not values or not all(isinstance(one, (str, int)) for one in values):
+        values = tuple(map(self.value, inner))
+        if not values or not all(isinstance(value, (str, int)) for value in values):
             raise self.error(node, "Literal takes texts, whole numbers and booleans")
         return typing.cast(Mapping[object, object], Literal)[values]
 
@@ -241,7 +241,7 @@ class _Reader:
 
 
 def _enum(reader: _Reader, node: CallNode) -> object:
-    members = {name: reader.value(one) for name, one in node.keywords}
+    members = {name: reader.value(value) for name, value in node.keywords}
     if node.items or not members:
         raise reader.error(node, "an enum is Enum(NAME='stored value', ...)")
     kinds = {type(value) for value in members.values()}
@@ -250,7 +250,7 @@ def _enum(reader: _Reader, node: CallNode) -> object:
 
 
 def _flag(reader: _Reader, node: CallNode) -> object:
-    members = {name: reader.value(one) for name, one in node.keywords}
+    members = {name: reader.value(value) for name, value in node.keywords}
     if node.items or not members:
         raise reader.error(node, "a flag is Flag(NAME=1, ...)")
     return _made_enum(reader, node, enum.IntFlag, members)  # IntFlag keeps bits that no member names

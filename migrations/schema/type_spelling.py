@@ -87,7 +87,9 @@ NAMES: Final[Mapping[str, object]] = {
     "timedelta": datetime.timedelta,
 }
 # Containers whose parameters are types; tuple is apart.
-CONTAINERS: Final[Mapping[str, type]] = {one.__name__: one for one in (collections.deque, dict, frozenset, list, set)}
+CONTAINERS: Final[Mapping[str, type]] = {
+    container.__name__: container for container in (collections.deque, dict, frozenset, list, set)
+}
 _TEMPORAL: Final = ("date", "datetime", "time", "timedelta")
 # Texts whose values are read back as the JSON that they are, because their own type would normalise, hide or refuse it.
 OPAQUE: Final = frozenset(
@@ -104,7 +106,7 @@ OPAQUE: Final = frozenset(
 )
 # The texts of each type that has a name; several are the members of a union.
 SPELLINGS: Final[Mapping[object, tuple[str, ...]]] = {
-    **{one: (text,) for text, one in NAMES.items()},
+    **{type_: (text,) for text, type_ in NAMES.items()},
     **dict.fromkeys((None,), ("None",)),
     **dict.fromkeys((object, abc.Hashable, pydantic.JsonValue), ("Any",)),
     **dict.fromkeys((pathlib.PosixPath, pathlib.PurePath, pathlib.PurePosixPath), ("Path",)),
@@ -120,7 +122,7 @@ SPELLINGS: Final[Mapping[object, tuple[str, ...]]] = {
 }
 # The container that each collection is stored as.
 KINDS: Final[Mapping[object, str]] = {
-    **{one: text for text, one in CONTAINERS.items()},
+    **{container: text for text, container in CONTAINERS.items()},
     **dict.fromkeys((abc.Collection, abc.Generator, abc.Iterable, abc.MutableSequence, abc.Sequence), "list"),
     **dict.fromkeys((abc.MutableSet, abc.Set), "set"),
     **dict.fromkeys((abc.Mapping, abc.MutableMapping, collections.OrderedDict, collections.defaultdict), "dict"),
@@ -137,7 +139,7 @@ class TypeText:
 
 
 def looked_up(key: object, table: Mapping[object, T]) -> T | None:
-    """Give what the table has for ``key``, or None where it has nothing or ``key`` has no hash."""
+    """Return the entry of a table for ``key``; None if there is none, or if ``key`` is not hashable."""
     try:
         return table.get(key)
     except TypeError:  # unhashable: Annotated[int, Some([1])]
@@ -164,7 +166,9 @@ class IndescribableError(Exception):
 def enum_text(cls: type[enum.Enum]) -> str:
     """List the members with their stored values, as defined, aliases left out."""
     members = [
-        (name, quoted(to_jsonable_python(one.value))) for name, one in cls.__members__.items() if one.name == name
+        (name, quoted(to_jsonable_python(member.value)))
+        for name, member in cls.__members__.items()
+        if member.name == name
     ]
     if not members:
         raise IndescribableError(f"the enum {cls.__name__} has no members")
@@ -172,23 +176,23 @@ def enum_text(cls: type[enum.Enum]) -> str:
 
 
 def literal_texts(values: Iterable[object]) -> list[str]:
-    """Give the text of a literal as members of a union: its values, then None if it is among them."""
+    """Return the text of a literal as members of a union: its values, then None if it is one of them."""
     # Sorted: Literal['a', 'b'] equals Literal['b', 'a'], so that typing's caches give either for the other.
-    stored = [to_jsonable_python(one) for one in values]
-    texts = sorted({(type(one).__name__, quoted(one)) for one in stored if one is not None})
+    stored = [to_jsonable_python(value) for value in values]
+    texts = sorted({(type(value).__name__, quoted(value)) for value in stored if value is not None})
     found = [f"Literal[{', '.join(text for _, text in texts)}]"] if texts else []
     return [*found, "None"] if None in stored else found
 
 
 def quoted(value: object) -> str:
-    """Give the constant's Python text, the same on every Python."""
+    """Return the Python text of a constant, which is the same in every version of Python."""
     if isinstance(value, str):
         # repr() escapes what this Python's Unicode does not know; what Unicode 3.2 knows, every Python does.
         is_old = all(unicodedata.ucd_3_2_0.category(char) != "Cn" for char in value)
         return repr(value) if is_old else ascii(value)
     if isinstance(value, dict):
         pairs = cast(dict[object, object], value).items()
-        return f"{{{', '.join(f'{quoted(key)}: {quoted(one)}' for key, one in pairs)}}}"
+        return f"{{{', '.join(f'{quoted(key)}: {quoted(item)}' for key, item in pairs)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(quoted, cast(list[object], value)))}]"
     if isinstance(value, float) and not math.isfinite(value):

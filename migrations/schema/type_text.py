@@ -45,7 +45,7 @@ from .type_members import (
     keys_of_model,
     keys_of_typed_dict,
     serializer_of,
-    told_by,
+    text_from_metadata,
 )
 from .type_spelling import (
     ALIASES,
@@ -120,7 +120,7 @@ class _Walk:
         if origin is Annotated:
             return self._annotated(arguments[0], arguments[1:], scope)
         if origin in (Union, types.UnionType):
-            return [part for one in arguments for part in self.parts(one, scope)]
+            return [part for argument in arguments for part in self.parts(argument, scope)]
         if origin is Literal:
             return literal_texts(arguments)
         if origin in QUALIFIERS:
@@ -128,8 +128,8 @@ class _Walk:
         return self._named(annotation, origin or annotation, arguments, scope)
 
     def _annotated(self, annotation: object, metadata: tuple[object, ...], scope: Scope) -> list[str]:
-        told = next((told for told in map(told_by, reversed(metadata)) if told), None)
-        return [told] if told else self.parts(annotation, scope)
+        text = next((text for text in map(text_from_metadata, reversed(metadata)) if text), None)
+        return [text] if text else self.parts(annotation, scope)
 
     def _text(self, annotation: object, scope: Scope) -> str:
         return _joined(self.parts(annotation, scope))
@@ -198,9 +198,9 @@ class _Walk:
     def _object(self, key: Hashable, keys: Callable[[], Iterable[Key]], scope: Scope) -> list[str]:
         def inside() -> list[str]:
             pairs: list[tuple[str, str]] = []
-            for one in sorted(keys(), key=lambda one: one.name):
-                text = _joined(self._annotated(one.annotation, one.metadata, scope))
-                pairs.append((one.name, text if one.is_required else f"NotRequired[{text}]"))
+            for member in sorted(keys(), key=lambda member: member.name):
+                text = _joined(self._annotated(member.annotation, member.metadata, scope))
+                pairs.append((member.name, text if member.is_required else f"NotRequired[{text}]"))
             return [keywords(pairs)]
 
         return self._recursive(key, inside, "Object")
@@ -216,7 +216,7 @@ class _Walk:
         if default is not None and default is not typing_extensions.NoDefault:
             return self.parts(default, scope)
         members = variable.__constraints__ or (variable.__bound__ or typing.Any,)
-        return [part for one in members for part in self.parts(one, scope)]
+        return [part for member in members for part in self.parts(member, scope)]
 
     def _tuple(self, annotation: object, arguments: tuple[object, ...], scope: Scope) -> str:
         if annotation is tuple or annotation is typing.Tuple:  # noqa: UP006  # bare, where tuple[()] has no arguments too
@@ -226,7 +226,7 @@ class _Walk:
         return f"tuple[{', '.join(self._texts(arguments, scope)) or '()'}]"
 
     def _texts(self, annotations: Iterable[object], scope: Scope) -> tuple[str, ...]:
-        return tuple(self._text(one, scope) for one in annotations)
+        return tuple(self._text(annotation, scope) for annotation in annotations)
 
     def _recursive(self, key: Hashable, inside: Callable[[], list[str]], name: str = "Alias") -> list[str]:
         if key in self._open:
@@ -238,7 +238,7 @@ class _Walk:
         recurring = self._open.pop(key)
         if recurring is None:
             return inner if name == "Alias" else [f"{name}({inner[0]})"]
-        return [f"{name}({', '.join(one for one in (repr(recurring), _joined(inner)) if one)})"]
+        return [f"{name}({', '.join(text for text in (repr(recurring), _joined(inner)) if text)})"]
 
 
 def _evaluated(reference: str | ForwardRef, scope: Scope) -> object:

@@ -118,17 +118,17 @@ class Object(_Node):
     label: str | None = None
 
     def __str__(self) -> str:
-        pairs = keywords((one.name, one.text) for one in sorted(self.keys, key=lambda one: one.name))
+        pairs = keywords((key.name, key.text) for key in sorted(self.keys, key=lambda key: key.name))
         label = [] if self.label is None else [repr(self.label)]
         return f"Object({', '.join([*label, *([pairs] if pairs else [])])})"
 
     def key(self, name: str) -> Key | None:
         """Return a key, or None if it does not exist."""
-        return next((one for one in self.keys if one.name == name), None)
+        return next((key for key in self.keys if key.name == name), None)
 
     def with_key(self, name: str, key: Key | None) -> "Object":
         """Return the object with the key ``name`` replaced by ``key``, or without it."""
-        kept = tuple(one for one in self.keys if one.name != name)
+        kept = tuple(old for old in self.keys if old.name != name)
         return replace(self, keys=kept if key is None else (*kept, key))
 
 
@@ -157,9 +157,9 @@ Tree = Atom | Choice | Container | Object | EnumTree | LiteralTree
 
 def choice_of(members: Iterable[Tree]) -> Tree:
     """Return the union of ``members``: flat, without duplicates, None last; a single member is returned itself."""
-    flat = (inner for one in members for inner in (one.members if isinstance(one, Choice) else (one,)))
+    flat = (inner for member in members for inner in (member.members if isinstance(member, Choice) else (member,)))
     unique = list(dict.fromkeys(flat))
-    ordered = tuple([one for one in unique if one != NONE] + [one for one in unique if one == NONE])
+    ordered = tuple([member for member in unique if member != NONE] + [member for member in unique if member == NONE])
     return ordered[0] if len(ordered) == 1 else Choice(ordered)
 
 
@@ -194,16 +194,16 @@ class _Reader:
     def tree(self, node: Node) -> Tree:
         match node:
             case UnionNode(members=members):
-                return choice_of([self.tree(one) for one in members])
+                return choice_of([self.tree(member) for member in members])
             case SubscriptNode(name="Literal", items=items):
                 return LiteralTree(tuple(map(_constant, items)))
             case SubscriptNode(name=kind, items=items) if kind == "tuple" or kind in CONTAINERS:
                 is_variadic = bool(items) and is_ellipsis(items[-1])
                 return Container(kind, tuple(map(self.tree, items[: len(items) - is_variadic])), is_variadic)
             case CallNode(name="Enum", keywords=members):
-                return EnumTree(tuple((name, _constant(one)) for name, one in members))
+                return EnumTree(tuple((name, _constant(value)) for name, value in members))
             case CallNode(name="Object", items=labels, keywords=pairs):
-                keys = tuple(self._key(name, one) for name, one in pairs)
+                keys = tuple(self._key(name, key) for name, key in pairs)
                 return Object(keys, str(_constant(labels[0])) if labels else None)
             case _:
                 return Atom(self._text[node.start : node.end])
@@ -228,7 +228,7 @@ def stored_values(tree: Tree) -> tuple[Literal, ...] | None:
         case LiteralTree():
             return tree.values
         case Choice():
-            parts = [stored_values(one) for one in tree.members]
+            parts = [stored_values(member) for member in tree.members]
             known = [part for part in parts if part is not None]
             return sum(known, ()) if len(known) == len(parts) else None
         case Atom("None"):

@@ -128,7 +128,7 @@ def abort(client: SyncClient, stores: Mapping[str, StateStore], namespace: str, 
         for store in stores.values():
             journal = (yield from store.read()).journal
             if journal is not None:
-                yield from store.checkpoint(lease.key, lease.epoch, replace(journal, pace=f"ended by {by}"))
+                yield from store.save_journal(lease.key, lease.epoch, replace(journal, pace=f"ended by {by}"))
         yield from clear_control(namespace)
     finally:
         yield from lease.released()

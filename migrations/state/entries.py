@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..schema.snapshot import Snapshot
+from .checkpoint import Checkpoint
 
 __all__ = ["AppliedMigration", "Journal", "State"]
 
@@ -69,6 +70,11 @@ class Journal:
     began_at: str = ""
     pace: str = ""
     said: str = ""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The place of the current pass."""
+        return Checkpoint(self.model, self.cursor, self.run_id)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from redis_models.errors import DriftError, IncompleteError
 from redis_models.mapping.keys import bookkeeping_key
 
 from ..keyspace.server_facts import server_run_id
+from .checkpoint import Checkpoint
 from .integrity import Kept, cursor_of, read_as, refuse_unsound
 from .tally import Tally
 
-__all__ = ["Checkpoint", "ReceiptStore", "Scope", "VerificationReceipt"]
+__all__ = ["ReceiptStore", "Scope", "UnfinishedVerification", "VerificationReceipt"]
 
 _FRESH: Final = timedelta(days=1)  # an older receipt proves nothing
 _MOST: Final = 16 * 1024 * 1024  # bytes that are read
@@ -93,8 +94,8 @@ class VerificationReceipt:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """How far a verification is.
+class UnfinishedVerification:
+    """What a verification found until now, and where it is.
 
     Attributes:
         scope: What it covers.
@@ -119,10 +120,26 @@ class Checkpoint:
         for document in self.tallies.values():
             Tally.of(document)
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The place of the current scan."""
+        return Checkpoint(self.model, self.cursor, self.scope.run_id)
+
+    def resumed_on(self, run_id: str) -> "UnfinishedVerification":
+        """Give where to resume on a run of a server.
+
+        What was read before the checkpoint was stored is still there, since the checkpoint is. But if the server was
+        restarted, its cursor cannot be used, so the current model is read again.
+        """
+        if self.checkpoint.is_valid_on(run_id):
+            return self
+        done = {name: tally for name, tally in self.tallies.items() if name != self.model}
+        return replace(self, model="", walk=0, cursor="0", tallies=done)
+
 
 @dataclass(frozen=True)
 class ReceiptStore:
-    """Reads and stores the receipt of one app, and the checkpoint of its verification.
+    """Reads and stores the receipt of one app, and its unfinished verification.
 
     Args:
         namespace: ``NAMESPACE`` of the settings.
@@ -136,20 +153,20 @@ class ReceiptStore:
         """Give the latest receipt; None if it does not exist or cannot be read."""
         return (yield from self._read("receipt", VerificationReceipt))
 
-    def checkpoint(self) -> RoundTrips[Checkpoint | None]:
-        """Give the checkpoint of an unfinished verification; None as for ``receipt``."""
-        return (yield from self._read("verification", Checkpoint))
+    def unfinished(self) -> RoundTrips[UnfinishedVerification | None]:
+        """Give the unfinished verification; None as for ``receipt``."""
+        return (yield from self._read("verification", UnfinishedVerification))
 
-    def save(self, checkpoint: Checkpoint) -> RoundTrips[None]:
+    def save(self, verification: UnfinishedVerification) -> RoundTrips[None]:
         """Store how far a verification is."""
-        check((yield Repeatable([("SET", self._key("verification"), json.dumps(asdict(checkpoint)))])))
+        check((yield Repeatable([("SET", self._key("verification"), json.dumps(asdict(verification)))])))
 
     def forget(self) -> RoundTrips[None]:
         """Forget how far a verification is."""
         check((yield Repeatable([("DEL", self._key("verification"))])))
 
     def settle(self, receipt: VerificationReceipt) -> RoundTrips[None]:
-        """Store a receipt in place of the earlier one, and delete the checkpoint.
+        """Store a receipt in place of the earlier one, and delete the unfinished verification.
 
         Raises:
             IncompleteError: The server was restarted since the records were read; no receipt is stored.

@@ -97,10 +97,10 @@ class StateStore:
         cure = _CURE_OF_HISTORY if name == "history" else cure
         return Kept(f"the {name} of {self.app}", self._key(name), kind, most, cure)
 
-    def checkpoint(
+    def save_journal(
         self, lease_key: str, epoch: int, journal: Journal, markers: Mapping[str, str] | None = None
     ) -> RoundTrips[None]:
-        """Store the journal.
+        """Store the journal, and with it the checkpoint of its pass.
 
         Args:
             lease_key, epoch: Of the caller's lease.

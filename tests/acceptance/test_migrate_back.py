@@ -59,7 +59,7 @@ def test_the_way_back_restores_every_byte_and_leaves_nothing_behind(project: Any
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_a_record_of_one_field_keeps_its_life_span_there_and_back(project: Any, version: int) -> None:
+def test_a_record_of_one_field_keeps_its_ttl_there_and_back(project: Any, version: int) -> None:
     project.deploy(version)
     if version == 3:
         path = project.root / "shop/redis_migrations/0003_retype.py"
@@ -77,7 +77,7 @@ def test_a_record_of_one_field_keeps_its_life_span_there_and_back(project: Any, 
     assert ends == [4_000_000_000_000] * 2
 
 
-def test_keys_whose_bytes_are_no_text_are_migrated_and_come_back(project: Any) -> None:
+def test_records_whose_keys_are_not_text_are_migrated_and_come_back(project: Any) -> None:
     project.deploy(1)
     with project.server.client() as client:
         client.hset(b"customer:\xff\xfe", mapping={"name": "n", "legacy_ref": "r", "age": "07", b"\xff": b"\xfe"})
@@ -116,7 +116,7 @@ def test_what_clients_changed_since_survives_the_way_back(project: Any) -> None:
     assert found["customer:new"] == {"_v": b"1", "id": b"new", "name": b"Eve", "age": b"8", "legacy_ref": b"none"}
 
 
-def test_ways_back_that_are_no_exact_inverse_restore_every_byte_all_the_same(project: Any) -> None:
+def test_ways_back_that_are_not_exact_inverses_still_restore_every_byte(project: Any) -> None:
     project.deploy(1)
     project.fill(20)
     with project.server.client() as client:

@@ -91,7 +91,7 @@ def _start(project: Any, *arguments: str) -> "subprocess.Popen[str]":
 
 def _await_changes(process: "subprocess.Popen[str]", least: int) -> None:
     """Read the progress of a run until so many records are changed."""
-    _await_told(process, lambda told: told.get("changed", 0) >= least)
+    _await_told(process, lambda progress: progress.get("changed", 0) >= least)
 
 
 def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], bool]) -> None:
@@ -183,7 +183,7 @@ def test_the_cursor_in_the_journal_never_passes_a_record_that_is_still_to_do(sho
     assert to_do <= left
 
 
-def test_a_run_may_be_turned_round_half_way_as_often_as_one_likes(shop: Any) -> None:
+def test_a_stopped_run_can_be_reversed_any_number_of_times(shop: Any) -> None:
     shop.fill(_FEW)
     shop.deploy(3)
     for target, nth in (("3", 3), ("1", 2), ("2", 4), ("zero", 3), ("3", 5)):
@@ -247,7 +247,7 @@ def test_ctrl_c_pauses_with_6_and_the_same_command_goes_on(shop: Any) -> None:
     _assert_all(shop, 20_000, 3)
 
 
-def test_a_second_runner_is_refused_with_4_and_told_who_is_at_it(shop: Any) -> None:
+def test_a_second_runner_exits_with_4_and_names_the_first(shop: Any) -> None:
     shop.fill(_FEW)
     shop.deploy(2)
     first = _have_accident(shop, "before", "rewrite", 3, "SIGSTOP")

@@ -72,7 +72,7 @@ def test_no_increment_of_a_live_client_is_lost_and_no_deleted_record_comes_back(
     assert [process.code for process in (*there, back, again)] == [0, 0, 0, 0]
     assert counted_after > counted_before
     found = shop.records()
-    deleted = {at for _, some in acknowledged for at in some}
+    deleted = {at for _, names in acknowledged for at in names}
     assert {f"customer:{at}" for at in range(count) if at not in deleted} == found.keys()
     bonus = 1000 if version == 3 else 0
     for at in (at for at in range(count) if at not in deleted):
@@ -105,7 +105,7 @@ def test_a_record_that_others_write_all_the_time_ends_in_6_and_loses_nothing(sho
     assert shop.records()["customer:7"]["visits"] == b"%d" % (1000 + counted)
 
 
-def test_a_function_that_fails_on_a_record_is_mended_in_its_file_and_the_run_goes_on(shop: Any) -> None:
+def test_a_failing_function_is_fixed_in_its_file_and_the_run_goes_on(shop: Any) -> None:
     shop.fill(5_000)
     with shop.server.client() as client:
         client.hset("customer:77", "age", "old")

@@ -313,9 +313,9 @@ class _Life:
         }
 
 
-def _content(one: Any) -> Any:
+def _content(stored: Any) -> Any:
     """Leave out when a record ends, which may have been set anew."""
-    return (one[0], one[1] > 0) if isinstance(one, tuple) else one
+    return (stored[0], stored[1] > 0) if isinstance(stored, tuple) else stored
 
 
 def _read(record: Record) -> dict[str, object]:

@@ -91,7 +91,7 @@ def test_an_edited_file_is_accepted_by_the_command_that_is_named(applied: Typist
     assert applied.is_in_order()
 
 
-def test_a_snapshot_of_something_else_likewise(applied: Typist, client: Any) -> None:
+def test_a_snapshot_of_something_else_is_refused_in_the_same_way(applied: Typist, client: Any) -> None:
     client.set(
         "redis_models:{default}:snapshot:shop",
         client.get("redis_models:{default}:snapshot:shop").replace(b"visits", b"visit"),
@@ -103,7 +103,7 @@ def test_a_snapshot_of_something_else_likewise(applied: Typist, client: Any) -> 
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b'"x"', b"\xff", b"nonsense"])
-def test_a_ledger_that_nobody_can_read_is_written_by_the_command_that_is_named(
+def test_an_unreadable_ledger_is_repaired_by_the_command_that_the_error_names(
     applied: Typist, client: Any, raw: bytes
 ) -> None:
     client.hset(_LEDGER, "bbbb0002", raw)
@@ -114,7 +114,7 @@ def test_a_ledger_that_nobody_can_read_is_written_by_the_command_that_is_named(
     assert applied.project.run("verify").code == 0
 
 
-def test_a_quarantine_that_nobody_can_read_is_found_again(typist: Typist, client: Any) -> None:
+def test_an_unreadable_quarantine_is_built_again(typist: Typist, client: Any) -> None:
     typist.project.fill(20)
     typist.project.deploy(3)
     client.hset("customer:7", "age", "old")

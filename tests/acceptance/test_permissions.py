@@ -43,9 +43,9 @@ class Servant:
         with server.client() as client:
             self._known = {name.lower() for name in client.command()}
 
-    def prepare(self, deed: Deed) -> Project:
+    def prepare(self, action: Deed) -> Project:
         project = self._new_project(self._server)
-        deed.prepare(project)
+        action.prepare(project)
         return project
 
     def become(self, project: Project, keys: list[str], commands: list[str]) -> None:
@@ -76,32 +76,32 @@ def servant(server: Any, new_project: Callable[..., Project]) -> Iterator[Servan
 @pytest.mark.parametrize(("who", "what"), _CASES)
 def test_the_documented_rights_suffice(servant: Servant, who: str, what: str) -> None:
     keys, needed, optional = _rights()[who]
-    deed = DEEDS[who][what]
-    project = servant.prepare(deed)
+    action = DEEDS[who][what]
+    project = servant.prepare(action)
     servant.become(project, keys, needed)
 
-    ran = deed.act(project)
+    ran = action.act(project)
 
     refused = [refusal for refusal in servant.refused() if f"+{refusal}" not in optional]
-    assert (ran.code, refused) == (deed.code, []), f"{ran.out[-2000:]}{ran.err[-2000:]}"
+    assert (ran.code, refused) == (action.code, []), f"{ran.out[-2000:]}{ran.err[-2000:]}"
 
 
 @pytest.mark.parametrize(("who", "what"), _CASES)
 def test_with_the_optional_rights_nothing_is_refused(servant: Servant, who: str, what: str) -> None:
     keys, needed, optional = _rights()[who]
-    deed = DEEDS[who][what]
-    project = servant.prepare(deed)
+    action = DEEDS[who][what]
+    project = servant.prepare(action)
     servant.become(project, keys, [*needed, *optional])
 
-    ran = deed.act(project)
+    ran = action.act(project)
 
-    assert (ran.code, servant.refused()) == (deed.code, []), f"{ran.out[-2000:]}{ran.err[-2000:]}"
+    assert (ran.code, servant.refused()) == (action.code, []), f"{ran.out[-2000:]}{ran.err[-2000:]}"
 
 
 def test_what_a_run_tries_before_it_begins_is_documented() -> None:
-    route = UpgradePath("Customer", (VersionStep(1, 2, (Expire("all", 0),)),), 1)
+    upgrade_path = UpgradePath("Customer", (VersionStep(1, 2, (Expire("all", 0),)),), 1)
     any_move: list[Any] = [None]
-    tried = {*commands_of([route], any_move), *OF_THE_END}
+    tried = {*commands_of([upgrade_path], any_move), *OF_THE_END}
 
     _, needed, _ = _rights()["who migrates"]
 
@@ -112,15 +112,15 @@ def test_what_a_run_tries_before_it_begins_is_documented() -> None:
 def test_each_documented_right_is_used(server: Any, servant: Servant, tmp_path: Path, who: str) -> None:
     _, needed, optional = _rights()[who]
     called: set[str] = set()
-    for deed in DEEDS[who].values():
+    for action in DEEDS[who].values():
         with server.client() as client:
             client.flushall()
         shutil.rmtree(tmp_path / "shop", ignore_errors=True)
-        project = servant.prepare(deed)
+        project = servant.prepare(action)
         with server.client() as client:
             client.config_resetstat()
             client.script_flush()
-        deed.act(project)
+        action.act(project)
         with server.client() as client:
             called |= {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
 

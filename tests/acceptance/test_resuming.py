@@ -110,7 +110,7 @@ def test_but_not_at_that_of_another_model(runs: Runs, chain: Callable[..., Chain
     assert runs.versions("a") == runs.versions("b") == [2]
 
 
-def test_nor_where_nobody_may_know_which_run_of_the_server_it_is_of(
+def test_it_is_not_resent_if_the_run_id_of_the_server_is_unknown(
     runs: Runs, server: Any, chain: Callable[..., Chain]
 ) -> None:
     links = chain(({"A": 1}, [_A]), ({"A": 2}, [AddField("A", "y", "str", fill=_next)]))
@@ -181,9 +181,7 @@ def test_a_run_that_was_to_meet_all_records_and_died_is_finished_by_a_plain_one(
     assert runs.versions("a") == runs.versions("b") == [2]
 
 
-def test_a_run_to_another_target_between_the_same_ends_says_where_it_goes_and_begins_anew(
-    runs: Runs, chain: Callable[..., Chain]
-) -> None:
+def test_a_run_to_another_target_says_so_and_starts_again(runs: Runs, chain: Callable[..., Chain]) -> None:
     steps = [({"A": number}, [AddField("A", f"y{number}", "str", fill=_next)]) for number in (2, 3)]
     links = chain(({"A": 1}, [_A]), *steps)
     runs.database.migrate(links, 1)

@@ -47,7 +47,7 @@ def test_killed_in_a_step_a_run_goes_on_or_asks_as_the_step_says(project: Any, m
     assert "Applied shop.0004_count" in done.out
 
 
-def test_the_plan_shows_every_leg_and_what_cannot_be_taken_back(project: Any) -> None:
+def test_the_plan_shows_every_segment_and_what_cannot_be_reversed(project: Any) -> None:
     project.deploy(3)
     project.migration("0004_count", _STEP.format(may_run_twice=False))
     project.fill(3)

@@ -88,82 +88,84 @@ def _plain(name: str, draw: Any) -> Drawn:
     return Drawn(name, name, kind, kind, _TYPES[kind])
 
 
-def _renamed(one: Drawn, draw: Any) -> Drawn:
-    one.new_name = f"{one.name}_new"
-    one.flags = [f"--rename A.{one.name}={one.new_name}"]
-    return one
+def _renamed(drawn: Drawn, draw: Any) -> Drawn:
+    drawn.new_name = f"{drawn.name}_new"
+    drawn.flags = [f"--rename A.{drawn.name}={drawn.new_name}"]
+    return drawn
 
 
-def _dropped(one: Drawn, draw: Any) -> Drawn:
-    one.new_name, one.flags = None, [f"--drop A.{one.name}"]
-    return one
+def _dropped(drawn: Drawn, draw: Any) -> Drawn:
+    drawn.new_name, drawn.flags = None, [f"--drop A.{drawn.name}"]
+    return drawn
 
 
-def _added(one: Drawn, draw: Any) -> Drawn:
+def _added(drawn: Drawn, draw: Any) -> Drawn:
     kind, value = draw(st.sampled_from([("int", "7"), ("str", "'x'"), ("list[int]", "[1]"), ("int | None", "None")]))
-    one.name, one.new_name, one.new_type = None, f"{one.name}_added", kind
+    drawn.name, drawn.new_name, drawn.new_type = None, f"{drawn.name}_added", kind
     if draw(st.booleans()):
-        one.default = value
+        drawn.default = value
     else:
-        one.flags = [f"--default A.{one.new_name}={value}"]
+        drawn.flags = [f"--default A.{drawn.new_name}={value}"]
     made: object = eval(value)  # a literal of this file
-    one.convert = lambda _: made
-    return one
+    drawn.convert = lambda _: made
+    return drawn
 
 
-def _retyped(one: Drawn, draw: Any) -> Drawn:
-    (one.type, one.new_type), one.convert = draw(st.sampled_from(sorted(_RETYPED.items(), key=lambda pair: pair[0])))
-    one.values = _TYPES[one.type]
-    return _renamed(one, draw) if draw(st.booleans()) else one
+def _retyped(drawn: Drawn, draw: Any) -> Drawn:
+    (drawn.type, drawn.new_type), drawn.convert = draw(
+        st.sampled_from(sorted(_RETYPED.items(), key=lambda pair: pair[0]))
+    )
+    drawn.values = _TYPES[drawn.type]
+    return _renamed(drawn, draw) if draw(st.booleans()) else drawn
 
 
-def _made_optional(one: Drawn, draw: Any) -> Drawn:
-    one.new_type = f"{one.type} | None"
-    one.default = "None"
-    return one
+def _made_optional(drawn: Drawn, draw: Any) -> Drawn:
+    drawn.new_type = f"{drawn.type} | None"
+    drawn.default = "None"
+    return drawn
 
 
-def _made_required(one: Drawn, draw: Any) -> Drawn:
-    one.type, one.new_type, one.values = "int | None", "int", ["None", "5"]
-    one.flags = [f"--default A.{one.name}=3"]
-    one.convert = lambda value: 3 if value is None else value
-    return one
+def _made_required(drawn: Drawn, draw: Any) -> Drawn:
+    drawn.type, drawn.new_type, drawn.values = "int | None", "int", ["None", "5"]
+    drawn.flags = [f"--default A.{drawn.name}=3"]
+    drawn.convert = lambda value: 3 if value is None else value
+    return drawn
 
 
-def _member_gone(one: Drawn, draw: Any) -> Drawn:
-    one.type, one.new_type = "Literal['a', 'b', 'c']", "Literal['a', 'd']"
-    one.values = ["'a'", "'b'", "'c'"]
+def _member_gone(drawn: Drawn, draw: Any) -> Drawn:
+    drawn.type, drawn.new_type = "Literal['a', 'b', 'c']", "Literal['a', 'd']"
+    drawn.values = ["'a'", "'b'", "'c'"]
     target = draw(st.sampled_from("ad"))
-    one.flags = [f"--map A.{one.name}:b={target}", f"--map A.{one.name}:c=d"]
-    one.convert = lambda value: {"b": target, "c": "d"}.get(value, value)
-    return one
+    drawn.flags = [f"--map A.{drawn.name}:b={target}", f"--map A.{drawn.name}:c=d"]
+    drawn.convert = lambda value: {"b": target, "c": "d"}.get(value, value)
+    return drawn
 
 
-def _zoned(one: Drawn, draw: Any) -> Drawn:
-    one.type, one.new_type, one.values = "NaiveDatetime", "AwareDatetime", _TYPES["NaiveDatetime"]
-    one.flags = [f"--zone A.{one.name}=UTC"]
-    one.convert = lambda value: value.isoformat() + "+00:00"
-    return one
+def _zoned(drawn: Drawn, draw: Any) -> Drawn:
+    drawn.type, drawn.new_type, drawn.values = "NaiveDatetime", "AwareDatetime", _TYPES["NaiveDatetime"]
+    drawn.flags = [f"--zone A.{drawn.name}=UTC"]
+    drawn.convert = lambda value: value.isoformat() + "+00:00"
+    return drawn
 
 
-def _nested(one: Drawn, draw: Any) -> Drawn:
+def _nested(drawn: Drawn, draw: Any) -> Drawn:
     """An object that loses a key, gets one, renames one and converts one, alone or in a list."""
     is_list = draw(st.booleans())
-    one.type, one.new_type = ("list[Inner]", "list[NewInner]") if is_list else ("Inner", "NewInner")
-    one.values = _TYPES[one.type]
-    one.flags = [f"--rename A.{one.name}.zip={one.name}.plz", f"--default A.{one.name}.city='X'"]
+    drawn.type, drawn.new_type = ("list[Inner]", "list[NewInner]") if is_list else ("Inner", "NewInner")
+    drawn.values = _TYPES[drawn.type]
+    drawn.flags = [f"--rename A.{drawn.name}.zip={drawn.name}.plz", f"--default A.{drawn.name}.city='X'"]
 
     def convert(value: Any) -> Any:
         if isinstance(value, list):
             return list(map(convert, value))  # pyright: ignore[reportUnknownArgumentType]
         return {"plz": value.zip, "n": str(value.n), "city": "X"}
 
-    one.convert = convert
-    return one
+    drawn.convert = convert
+    return drawn
 
 
-def _kept(one: Drawn, draw: Any) -> Drawn:
-    return one
+def _kept(drawn: Drawn, draw: Any) -> Drawn:
+    return drawn
 
 
 _CHANGES: Final[Sequence[Callable[[Drawn, Any], Drawn]]] = [
@@ -302,8 +304,8 @@ def test_records_read_back_as_the_answers_imply_and_come_back_byte_for_byte(
     }
 
 
-def _fields(one: Any) -> Any:
-    return one[0] if isinstance(one, tuple) else one  # pyright: ignore[reportUnknownVariableType]
+def _fields(record: Any) -> Any:
+    return record[0] if isinstance(record, tuple) else record  # pyright: ignore[reportUnknownVariableType]
 
 
 def _same(found: Any, expected: Any) -> bool:

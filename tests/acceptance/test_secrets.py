@@ -55,9 +55,9 @@ class Shop:
 
     def say(self, *arguments: str) -> int:
         """Run a command; give its exit code."""
-        told = self.project.run(*arguments)
-        self.said += told.out + told.err
-        return int(told.code)
+        output = self.project.run(*arguments)
+        self.said += output.out + output.err
+        return int(output.code)
 
     def begin(self, field: str, name: str, type: str, **records: str) -> None:
         """Migrate to version 1, and store records."""
@@ -160,7 +160,7 @@ _FUNCTIONS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("kind", _FUNCTIONS)
-def test_what_a_function_says_of_a_secret_is_cut_whatever_field_it_speaks_of(shop: Shop, kind: str) -> None:
+def test_what_a_function_says_of_a_secret_is_hidden_for_any_field(shop: Shop, kind: str) -> None:
     operations, function = _FUNCTIONS[kind]
     shop.begin("it: SecretStr", "it", "SecretStr", good=f'"{_WORD}"')
     shop.change("it: SecretStr; n: int = 0" if kind != "transform" else "it: SecretStr", operations, function)
@@ -204,13 +204,13 @@ def test_a_record_that_old_code_reads_through_a_migration_tells_no_secret(
         "import redis_models\nredis_models.setup()\nfrom shop.models import Customer\nCustomer.sync.get('good')\n",
     )
 
-    told = shop.project.run_apart("read.py")
+    output = shop.project.run_apart("read.py")
 
-    assert "cannot be upgraded to version 2" in told.err
-    assert _WORD not in told.out + told.err
+    assert "cannot be upgraded to version 2" in output.err
+    assert _WORD not in output.out + output.err
 
 
-def test_a_value_that_is_no_secret_is_still_told(shop: Shop) -> None:
+def test_a_value_that_is_not_secret_is_still_shown(shop: Shop) -> None:
     shop.begin("it: str", "it", "str", good=_WORD)
     shop.change("it: int", 'migrations.AlterField("Customer", "it", old="str", new="int")')
 
@@ -236,8 +236,8 @@ def test_no_command_shows_a_value_that_the_code_hides(
 ) -> None:
     shop.begin(before, "it", old, good=raw, other=raw.replace(_WORD, _OTHER))
     extra = ", convert=change" if is_told else ""
-    told = _TELLING.replace('getattr(value, "get_secret_value", lambda: value)()', "value")
-    shop.change(after, f'migrations.AlterField("Customer", "it", old={old!r}, new={new!r}{extra})', told)
+    output = _TELLING.replace('getattr(value, "get_secret_value", lambda: value)()', "value")
+    shop.change(after, f'migrations.AlterField("Customer", "it", old={old!r}, new={new!r}{extra})', output)
 
     shop.say_everything("good", "other")
     shop.say("check", "--database")
@@ -262,7 +262,7 @@ _MOVED = {
 
 
 @pytest.mark.parametrize("kind", _MOVED)
-def test_what_the_code_hides_was_so_by_its_former_names_and_is_so_aside(shop: Shop, kind: str) -> None:
+def test_hidden_fields_stay_hidden_under_former_names_and_as_undo_fields(shop: Shop, kind: str) -> None:
     field, operations = _MOVED[kind]
     shop.begin("it: str", "it", "str", good=_WORD)
     shop.change(field, operations, "def change(old):\n    return getattr(old, 'it', None) or old.word\n")
@@ -315,7 +315,7 @@ def test_that_a_model_hides_its_values_changes_no_file_and_no_snapshot(shop: Sho
         assert {key: client.dump(key) for key in client.keys("*")} == before
 
 
-def test_what_a_model_hid_that_the_code_has_no_more_is_told(shop: Shop) -> None:
+def test_a_hidden_field_of_a_deleted_model_is_reported(shop: Shop) -> None:
     shop.begin(f"{_SAYS}; it: str", "it", "str", good=_WORD)
     shop.project.write("shop/models.py", "")
     shop.change("it: int", 'migrations.AlterField("Customer", "it", old="str", new="int")')

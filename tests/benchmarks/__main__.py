@@ -52,18 +52,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write every value, as JSON")
     parser.add_argument("--page", type=Path, help="page that gets the tables and the plots")
     parser.add_argument("--headlines", type=Path, help="page that gets what is promised")
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 170)
-    scale = SCALES[told.scale]
-    machine, groups = measure(told.cases or list(CASES), scale, console)
+    scale = SCALES[options.scale]
+    machine, groups = measure(options.cases or list(CASES), scale, console)
     missed = [f"{title}: {line.name}" for title, line in headlines_of(groups) if line.is_kept is False]
     console.print(f"missed: {'; '.join(missed)}" if missed else "All promises are kept.")
-    if told.json:
-        told.json.write_text(json.dumps(document_of(machine, scale, groups), indent=1) + "\n", "utf-8")
-    if told.page:
-        write_page(told.page, machine, scale, groups)
-    if told.headlines:
-        write_headlines(told.headlines, machine, scale, groups)
+    if options.json:
+        options.json.write_text(json.dumps(document_of(machine, scale, groups), indent=1) + "\n", "utf-8")
+    if options.page:
+        write_page(options.page, machine, scale, groups)
+    if options.headlines:
+        write_headlines(options.headlines, machine, scale, groups)
     return 0
 
 

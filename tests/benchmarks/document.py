@@ -28,18 +28,18 @@ def document_of(machine: Machine, scale: Scale, groups: Sequence[Group]) -> dict
     }
 
 
-def _series(one: Series, present: dict[str, Series]) -> dict[str, object]:
-    if not one.values:
-        return {"name": one.name, "why_not": one.why_not}
+def _series(series: Series, present: dict[str, Series]) -> dict[str, object]:
+    if not series.values:
+        return {"name": series.name, "why_not": series.why_not}
     document: dict[str, object] = {
-        "name": one.name, "unit": one.unit, "records": one.records, "values": list(one.values),
-        **asdict(spread_of(one.values)),
+        "name": series.name, "unit": series.unit, "records": series.records, "values": list(series.values),
+        **asdict(spread_of(series.values)),
     }  # fmt: skip
-    reached = spread_of(one.values).median
-    if ours := present.get(one.ours):
-        ratio = ratio_of(ours, one)
-        document["ratio"] = {"of": one.ours, **asdict(ratio)}
+    reached = spread_of(series.values).median
+    if ours := present.get(series.ours):
+        ratio = ratio_of(ours, series)
+        document["ratio"] = {"of": series.ours, **asdict(ratio)}
         reached = ratio.median
-    if one.promise is not None:
-        document["promise"] = {**asdict(one.promise), "is_kept": one.promise.is_kept(reached)}
+    if series.promise is not None:
+        document["promise"] = {**asdict(series.promise), "is_kept": series.promise.is_kept(reached)}
     return document

@@ -34,8 +34,8 @@ class Latencies:
 
     def between(self, start: float, end: float) -> "Latencies":
         """Give what began in a time."""
-        some = [(at, ms) for at, ms in zip(self.began, self.took_ms, strict=True) if start <= at < end]
-        return Latencies([at for at, _ in some], [ms for _, ms in some])
+        steps = [(at, ms) for at, ms in zip(self.began, self.took_ms, strict=True) if start <= at < end]
+        return Latencies([at for at, _ in steps], [ms for _, ms in steps])
 
     def quantile_ms(self, share: float) -> float:
         """Give the latency that this share of the answers did not exceed; 0 if there was none."""

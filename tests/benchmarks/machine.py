@@ -73,6 +73,6 @@ def look(server: str) -> Machine:
 
 
 def _processor() -> str:
-    told = Path("/proc/cpuinfo")  # of Linux, where platform knows no name
-    found = re.search(r"^model name\s*: (.*)$", told.read_text("utf-8"), re.MULTILINE) if told.exists() else None
+    cpuinfo = Path("/proc/cpuinfo")  # of Linux, where platform knows no name
+    found = re.search(r"^model name\s*: (.*)$", cpuinfo.read_text("utf-8"), re.MULTILINE) if cpuinfo.exists() else None
     return found[1].strip() if found else platform.processor() or platform.machine()

@@ -53,34 +53,34 @@ def lines_of(group: Group) -> list[Line]:
     return [_line(line, present) for line in group.series]
 
 
-def _line(one: Series, present: dict[str, Series]) -> Line:
-    if not one.values:
-        return Line(one.name, value=one.why_not)
-    middle = spread_of(one.values)
-    records = f"{one.records:,}" if one.records else ""
-    ratio, ours = None, present.get(one.ours)
+def _line(series: Series, present: dict[str, Series]) -> Line:
+    if not series.values:
+        return Line(series.name, value=series.why_not)
+    middle = spread_of(series.values)
+    records = f"{series.records:,}" if series.records else ""
+    ratio, ours = None, present.get(series.ours)
     if ours is not None:
-        ratio = ratio_of(ours, one)
+        ratio = ratio_of(ours, series)
     promised, is_kept = "", None
-    if one.promise is not None and one.promise.is_at_most:
-        promised, is_kept = f"<= {one.promise.bound:g} {one.unit}", one.promise.is_kept(middle.median)
-    elif one.promise is not None and ratio is not None:
-        promised, is_kept = f">= {one.promise.bound:g}", one.promise.is_kept(ratio.median)
+    if series.promise is not None and series.promise.is_at_most:
+        promised, is_kept = f"<= {series.promise.bound:g} {series.unit}", series.promise.is_kept(middle.median)
+    elif series.promise is not None and ratio is not None:
+        promised, is_kept = f">= {series.promise.bound:g}", series.promise.is_kept(ratio.median)
     return Line(
-        f"{one.name} (to {one.ours})" if _is_ambiguous(one) else one.name,
+        f"{series.name} (to {series.ours})" if _is_ambiguous(series) else series.name,
         records,
-        _number(middle.median, one.unit),
-        _ends(middle, one.unit) if len(one.values) > 1 else "",
+        _number(middle.median, series.unit),
+        _ends(middle, series.unit) if len(series.values) > 1 else "",
         f"{ratio.median:.2f}" if ratio else "",
-        f"{ratio.low:.2f} - {ratio.high:.2f}" if ratio and len(one.values) > 1 else "",
+        f"{ratio.low:.2f} - {ratio.high:.2f}" if ratio and len(series.values) > 1 else "",
         promised,
         is_kept,
     )
 
 
-def _is_ambiguous(one: Series) -> bool:
+def _is_ambiguous(series: Series) -> bool:
     """Whether it is not plain which series of ours a yardstick is compared with."""
-    return ", the " in one.ours
+    return ", the " in series.ours
 
 
 def headlines_of(groups: Sequence[Group]) -> Iterator[tuple[str, Line]]:

@@ -220,7 +220,7 @@ def test_a_wrong_command_suggests_the_right_one(capsys: pytest.CaptureFixture[st
     )
 
 
-def test_a_global_option_after_the_command_is_told_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_global_option_after_the_command_is_refused_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["startproject", "shop", "--json"], prog_name="redis-models") == 2
 
     assert capsys.readouterr().err == ("error: --json goes before the command: redis-models --json startproject\n")

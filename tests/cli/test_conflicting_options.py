@@ -8,13 +8,13 @@ import pytest
 _ASKED = ["--plan", "--dry-run", "--check", "--fake", "--status"]
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(_ASKED, 2)))
-def test_what_writes_nothing_is_not_said_with_what_does(project: Any, one: str, other: str) -> None:
+@pytest.mark.parametrize(("option", "other"), list(itertools.combinations(_ASKED, 2)))
+def test_what_writes_nothing_is_not_said_with_what_does(project: Any, option: str, other: str) -> None:
     project.deploy(2)
-    said = project.run("migrate", one, other)
+    said = project.run("migrate", option, other)
 
     assert said.code == 2
-    assert f"{one} and {other} cannot be combined" in said.err or f"{other} and {one} contradict" in said.err
+    assert f"{option} and {other} cannot be combined" in said.err or f"{other} and {option} contradict" in said.err
     assert project.bookkeeping() == set()
 
 
@@ -43,7 +43,7 @@ def test_without_files_nothing_goes_to_quarantine_where_nothing_could_bring_it_o
 
 
 @pytest.mark.parametrize("command", ["stamp shop zero", "adopt", "relocate --from redis://127.0.0.1:1", "purge"])
-def test_nobody_waits_for_what_is_no_time(project: Any, command: str) -> None:
+def test_an_invalid_timeout_does_not_wait(project: Any, command: str) -> None:
     project.deploy(1)
 
     refused = project.run(*command.split(), "--wait", "nan")

@@ -81,7 +81,7 @@ def _put(client: Any, key: str = "parcel:7", version: str = "1") -> None:
     client.zadd(f"{key.partition(':')[0]}:__index", {key: 0})
 
 
-def test_no_consent_is_needed_where_there_is_no_record(shop: Shop) -> None:
+def test_an_empty_database_needs_no_consent(shop: Shop) -> None:
     plan = shop.run("migrate", "--plan")
     check = shop.run("--json", "check", "--database")
     done = shop.run("migrate", "--yes")
@@ -106,7 +106,7 @@ def test_other_models_records_and_those_of_newer_code_are_none(shop: Shop, clien
 @pytest.mark.parametrize(
     "lies", ["indexed", "without an index", "in the set of pydantic-aioredis", "later in the index"]
 )
-def test_one_record_is_enough_wherever_it_lies(shop: Shop, client: Any, lies: str) -> None:
+def test_one_record_is_enough_at_any_place(shop: Shop, client: Any, lies: str) -> None:
     _put(client)
     if lies != "indexed":
         client.delete("parcel:__index")
@@ -198,7 +198,7 @@ def test_a_person_is_asked(shop: Shop, client: Any, type_in: Callable[..., None]
     assert "consents to RM1" in shop.run("history").out
 
 
-def test_yes_is_no_consent(project: Any, client: Any, type_in: Callable[..., None]) -> None:
+def test_yes_is_not_a_consent(project: Any, client: Any, type_in: Callable[..., None]) -> None:
     shop = Shop(project, _STEPS["a field"])
     _put(client)
     type_in("y", "y")
@@ -211,10 +211,10 @@ def test_a_reason_may_be_added_to_a_file_that_is_applied(shop: Shop, client: Any
     assert shop.run("migrate", "--yes", "--allow-destructive").code == 0
     red = shop.run("check")
     line = next(line for line in red.out.splitlines() if "allow = {" in line)
-    _, _, told = line.partition("write ")
+    _, _, output = line.partition("write ")
 
     shop.path.write_text(
-        shop.path.read_text().replace("    versions", f"    {told.partition(' in ')[0]}\n    versions")
+        shop.path.read_text().replace("    versions", f"    {output.partition(' in ')[0]}\n    versions")
     )
 
     assert "RM1" not in "".join(line for line in shop.run("check").out.splitlines() if " refuse " in line)
@@ -276,8 +276,8 @@ def test_the_line_of_a_file_consents_to_all_that_is_refused_of_it_and_keeps_what
     shop.path.write_text(text.replace("    versions", '    allow = {"RM112": "at \'night\'"}\n    versions'))
     _put(client)
 
-    told = shop.run("check").out
-    [line] = set(re.findall(r"write (allow = \{.*?\}) in ", told))
+    output = shop.run("check").out
+    [line] = set(re.findall(r"write (allow = \{.*?\}) in ", output))
     [same] = set(re.findall(r"write in the class Migration (allow = \{.*?\}) in ", shop.run("migrate", "--yes").err))
     shop.path.write_text(text.replace("    versions", f"    {line}\n    versions"))
 

@@ -121,7 +121,7 @@ def test_a_class_that_says_no_version_gets_one_by_bump(shop_project: Any, kind: 
     assert shop_project.out == "No changes detected.\n"
 
 
-def test_a_version_that_is_nowhere_is_not_bumped_but_told(shop_project: Any) -> None:
+def test_a_version_that_is_not_in_the_file_is_reported_instead_of_bumped(shop_project: Any) -> None:
     assert shop_project.run() == 0
     shop_project.models("class Customer(Model): id: str = Field(primary_key=True); age: int = 0\n")
     before = shop_project.tree()
@@ -195,7 +195,7 @@ def test_a_computed_fill_leaves_a_function_to_write(shop_project: Any) -> None:
     assert shop_project.run() == 0
 
 
-def test_a_function_that_nobody_wrote_is_told_with_the_record(shop_project: Any) -> None:
+def test_a_stub_that_was_left_unwritten_is_reported_with_the_record(shop_project: Any) -> None:
     shop_project.models(shop_project.required.replace("version = 1", "version = 2"))
     shop_project.run("--compute", "Customer.currency")
     chain = load_chain("shop", shop_project.root / "shop" / "redis_migrations")
@@ -326,7 +326,7 @@ def test_only_the_named_app_is_looked_at(shop_project: Any) -> None:
     assert shop_project.files("crm") == []
 
 
-def test_json_is_one_object_whatever_happens(shop_project: Any) -> None:
+def test_json_is_always_one_object(shop_project: Any) -> None:
     shop_project.models(shop_project.required.replace("version = 1", "version = 2"))
 
     assert shop_project.run(options=("--json",)) == 3

@@ -130,7 +130,7 @@ def test_a_target_that_is_none_is_refused_with_what_there_is(
     assert len(refused.err.splitlines()) == 1
 
 
-def test_the_server_does_what_it_can_by_itself_whatever_came_before_or_comes_after(project: Any) -> None:
+def test_the_server_rewrites_what_it_can_before_and_after_python_steps(project: Any) -> None:
     project.deploy(3)
     project.fill(20)
     project.migration(
@@ -183,11 +183,11 @@ def test_each_app_has_its_own_chain(project: Any) -> None:
         client.hset("counter:a", mapping={"id": "a", "n": 3})
     project.fill(3)
 
-    one = project.migrate("stats", "1")
+    ran = project.migrate("stats", "1")
     all_apps = project.migrate()
     back = project.migrate("stats", "zero")
 
-    assert (one.code, all_apps.code, back.code) == (0, 0, 0)
+    assert (ran.code, all_apps.code, back.code) == (0, 0, 0)
     assert "Applied shop.0001_initial" in all_apps.out
     assert "Applied stats.0002_rename" in all_apps.out
     assert "Took back stats.0001_initial" in back.out
@@ -234,7 +234,7 @@ def test_fake_leaves_what_was_applied_in_the_ledger_as_it_was(project: Any) -> N
     assert _marks(project) == "XF"
 
 
-def test_fake_says_that_it_forgets_a_run_that_stopped_half_way(project: Any) -> None:
+def test_fake_says_that_it_forgets_a_stopped_run(project: Any) -> None:
     project.deploy(3)
     project.fill(5)
     with project.server.client() as client:

@@ -43,12 +43,12 @@ def test_a_key_of_another_type_stops_the_run_and_is_left_alone(either: Any) -> N
 
         refused = either.migrate()
         check = either.run("migrate", "--check")
-        held = client.lrange("customer:list", 0, -1)
+        stored = client.lrange("customer:list", 0, -1)
         client.delete("customer:list")
         resumed = either.migrate()
 
     _assert_refused(refused, 6, "customer:list: the key holds no hash", "move it out", "Run 'migrate' again")
-    assert (held, check.code, resumed.code) == ([b"a", b"b"], 1, 0)
+    assert (stored, check.code, resumed.code) == ([b"a", b"b"], 1, 0)
     assert set(_versions(either)) == {b"%d" % either.version}
 
 
@@ -67,7 +67,7 @@ def test_a_stamp_from_the_future_stops_the_run_and_is_left_alone(either: Any) ->
 
 
 @pytest.mark.parametrize("stamp", ["two", "", "-1", "2.0"])
-def test_a_stamp_that_is_no_number_stops_the_run_and_is_left_alone(shop: Any, stamp: str) -> None:
+def test_a_stamp_that_is_not_a_number_stops_the_run_and_is_left_alone(shop: Any, stamp: str) -> None:
     with shop.server.client() as client:
         client.hset("customer:9", "_v", stamp)
 
@@ -115,7 +115,7 @@ def test_a_function_that_raises_stops_the_run_with_the_key_and_what_it_raised(sh
     assert "full_name" not in found["customer:9"]
 
 
-def test_a_function_that_asks_for_a_field_that_never_was_is_told_where_it_stands(shop: Any) -> None:
+def test_a_function_that_reads_an_unknown_field_is_reported_with_its_line(shop: Any) -> None:
     path = shop.root / "shop/redis_migrations/0003_retype.py"
     path.write_text(path.read_text().replace("old.full_name", "old.fullname"))
     before = shop.records()
@@ -174,7 +174,7 @@ def test_glob_signs_in_a_table_name_reach_no_other_table(project: Any) -> None:
     assert [key for key, record in project.records().items() if "_v" in record] == ["[cx]*?:1"]
 
 
-def test_an_index_of_another_type_hinders_no_migration(shop: Any) -> None:
+def test_an_index_of_another_type_does_not_stop_a_migration(shop: Any) -> None:
     with shop.server.client() as client:
         members = client.zrange("customer:__index", 0, -1)
         client.delete("customer:__index")

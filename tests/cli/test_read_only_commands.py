@@ -71,7 +71,7 @@ def test_explain_brings_a_record_of_a_later_version_back_first(shop_project: Any
     assert record["fields"]["_v"] == {"before": "2", "after": "1"}
 
 
-def test_explain_makes_a_record_up_where_there_is_no_server(shop_project: Any) -> None:
+def test_explain_invents_a_record_without_a_server(shop_project: Any) -> None:
     _write(shop_project, 'migrations.AddField("Customer", "n", "int", fill=7)')
 
     assert shop_project.command("explain", "shop", "it") == 0, shop_project.err
@@ -89,7 +89,7 @@ def test_explain_tells_what_cannot_be_converted(shop_project: Any, server: Any) 
     assert "customer:c1: cannot be rewritten:" in shop_project.out
 
 
-def test_explain_refuses_a_key_that_is_no_record(shop_project: Any, server: Any) -> None:
+def test_explain_refuses_a_key_that_is_not_a_record(shop_project: Any, server: Any) -> None:
     shop_project.settings("shop", url=server.url)
     _write(shop_project, 'migrations.AddField("Customer", "n", "int", fill=7)')
 

@@ -124,7 +124,7 @@ def test_a_file_in_the_way_stops_everything(
     assert capsys.readouterr().err == f"error: {name} already exists; nothing was written\n"
 
 
-def test_a_dangling_link_is_in_the_way(empty_directory: Path) -> None:
+def test_a_dangling_symlink_counts_as_an_existing_file(empty_directory: Path) -> None:
     (empty_directory / "manage.py").symlink_to("elsewhere")
 
     assert main(["startproject", "shop", "."]) == 1
@@ -132,7 +132,7 @@ def test_a_dangling_link_is_in_the_way(empty_directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('[tool.redis_models]\nsettings = "x"\n', "already has a table [tool.redis_models]"),
         ("[broken", "cannot be extended"),
@@ -140,20 +140,20 @@ def test_a_dangling_link_is_in_the_way(empty_directory: Path) -> None:
     ],
 )
 def test_a_pyproject_that_cannot_take_the_table_stops_everything(
-    text: str, told: str, empty_directory: Path, capsys: pytest.CaptureFixture[str]
+    text: str, message: str, empty_directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (empty_directory / "pyproject.toml").write_text(text)
 
     assert main(["startproject", "shop", "."]) == 1
 
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert files_below(empty_directory) == ["pyproject.toml"]
     assert (empty_directory / "pyproject.toml").read_text() == text
 
 
 @pytest.mark.parametrize("command", ["startproject", "startapp"])
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("1bad", "it is not an identifier"),
         ("my-shop", "it is not an identifier"),
@@ -167,15 +167,15 @@ def test_a_pyproject_that_cannot_take_the_table_stops_everything(
     ],
 )
 def test_a_name_that_cannot_be_a_package_is_refused(
-    command: str, name: str, told: str, empty_directory: Path, capsys: pytest.CaptureFixture[str]
+    command: str, name: str, message: str, empty_directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([command, name]) == 2
 
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert files_below(empty_directory) == []
 
 
-def test_an_unwritable_directory_is_told(empty_directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unwritable_directory_is_reported(empty_directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (empty_directory / "file").write_text("")
 
     assert main(["startproject", "shop", "file/below"]) == 1

@@ -44,91 +44,91 @@ async def test_an_auto_model_is_in_redis_when_its_constructor_returns(client: An
 
 
 async def test_an_assignment_is_in_redis_when_it_returns(client: Any) -> None:
-    one = Auto(k="1")
+    record = Auto(k="1")
     client.hset("auto:1", "w", 7)
 
-    one.v = 5
+    record.v = 5
 
     assert client.hmget("auto:1", "v", "w") == [b"5", b"7"]  # what changed, not the whole: fault 34
 
 
 async def test_the_constructors_word_saves_one_instance_of_a_plain_model(client: Any) -> None:
-    one = Item(k="1", auto_save=True)
-    one.v = 5
+    record = Item(k="1", auto_save=True)
+    record.v = 5
 
     assert client.hget("item:1", "v") == b"0"
-    assert (one.auto_save, one.auto_sync) == (True, False)
+    assert (record.auto_save, record.auto_sync) == (True, False)
 
 
 async def test_the_constructors_word_keeps_one_instance_of_an_auto_model_unsaved(client: Any) -> None:
     # Fault 1: in the seed all others were changed by it.
     other = Auto(k="2")
-    one = Auto(k="1", auto_save=False)
+    record = Auto(k="1", auto_save=False)
 
     assert client.exists("auto:1") == 0
-    assert (one.auto_save, other.auto_save) == (False, True)
+    assert (record.auto_save, other.auto_save) == (False, True)
 
 
 @pytest.mark.parametrize("told_by", ["constructor", "setter"])
-async def test_a_plain_model_can_be_told_to_sync(client: Any, told_by: str) -> None:
+async def test_a_plain_model_can_save_its_assignments(client: Any, told_by: str) -> None:
     # Fault 2.
-    one = Item(k="1", auto_sync=told_by == "constructor")
+    record = Item(k="1", auto_sync=told_by == "constructor")
     if told_by == "setter":
-        one.set_auto_sync()
-    await one.save()
+        record.set_auto_sync()
+    await record.save()
 
-    one.v = 5
+    record.v = 5
 
-    assert one.auto_sync
+    assert record.auto_sync
     assert client.hget("item:1", "v") == b"5"
 
 
 @pytest.mark.parametrize("told_by", ["constructor", "setter"])
-async def test_an_auto_model_can_be_told_not_to_sync(client: Any, told_by: str) -> None:
+async def test_an_auto_model_can_stop_saving_its_assignments(client: Any, told_by: str) -> None:
     # Fault 2.
-    one = Auto(k="1", auto_sync=told_by != "constructor")
+    record = Auto(k="1", auto_sync=told_by != "constructor")
     if told_by == "setter":
-        one.set_auto_sync(False)
+        record.set_auto_sync(False)
 
-    one.v = 5
+    record.v = 5
 
-    assert not one.auto_sync
+    assert not record.auto_sync
     assert client.hget("auto:1", "v") == b"0"
-    await one.save()
+    await record.save()
     assert client.hget("auto:1", "v") == b"5"
 
 
 def test_the_setters_set_what_the_properties_say() -> None:
-    one = Item(k="1")
+    record = Item(k="1")
 
-    one.set_auto_save()
-    one.set_auto_sync(True)
-    assert (one.auto_save, one.auto_sync) == (True, True)
-    one.set_auto_save(False)
-    one.set_auto_sync(auto_sync=False)
-    assert (one.auto_save, one.auto_sync) == (False, False)
+    record.set_auto_save()
+    record.set_auto_sync(True)
+    assert (record.auto_save, record.auto_sync) == (True, True)
+    record.set_auto_save(False)
+    record.set_auto_sync(auto_sync=False)
+    assert (record.auto_save, record.auto_sync) == (False, False)
 
 
 async def test_update_of_an_auto_model_is_one_write(client: Any) -> None:
     # Fault 3.
-    one = Auto(k="1")
+    record = Auto(k="1")
     before = hsets(client)
 
-    async with one.update() as same:
+    async with record.update() as same:
         same.v = 1
         same.w = 2
         assert hsets(client) == before
 
-    assert same is one and one.auto_sync
+    assert same is record and record.auto_sync
     assert (client.hmget("auto:1", "v", "w"), hsets(client)) == ([b"1", b"2"], before + 1)
 
 
 async def test_update_of_a_plain_model_is_one_write(client: Any) -> None:
-    one = Item(k="1")
-    await one.save()
+    record = Item(k="1")
+    await record.save()
     before = hsets(client)
 
-    async with one.update() as same:
+    async with record.update() as same:
         same.v = 1
         same.w = 2
 
@@ -136,47 +136,47 @@ async def test_update_of_a_plain_model_is_one_write(client: Any) -> None:
 
 
 async def test_an_exception_inside_update_saves_nothing_of_a_plain_model_and_leaves_it_as_it_was(client: Any) -> None:
-    one = Item(k="1")
-    await one.save()
+    record = Item(k="1")
+    await record.save()
 
     with pytest.raises(ZeroDivisionError):
-        async with one.update():
-            one.v = 1 // (one.w + 1)
-            one.v = 1 // one.w
+        async with record.update():
+            record.v = 1 // (record.w + 1)
+            record.v = 1 // record.w
 
-    assert (client.hget("item:1", "v"), one.v) == (b"0", 0)
+    assert (client.hget("item:1", "v"), record.v) == (b"0", 0)
 
 
 async def test_an_exception_inside_update_saves_nothing_of_an_auto_model(client: Any) -> None:
     # Fault 4.
-    one = Auto(k="1")
+    record = Auto(k="1")
 
     with pytest.raises(ZeroDivisionError):
-        async with one.update():
-            one.v = 99
-            one.v = 1 // one.w
+        async with record.update():
+            record.v = 99
+            record.v = 1 // record.w
 
-    assert (client.hget("auto:1", "v"), one.v, one.auto_sync) == (b"0", 0, True)
+    assert (client.hget("auto:1", "v"), record.v, record.auto_sync) == (b"0", 0, True)
 
 
 async def test_a_change_inside_a_value_is_not_synced_but_saved(client: Any) -> None:
-    one = Auto(k="1")
+    record = Auto(k="1")
 
-    one.tags.append("x")
+    record.tags.append("x")
     assert client.hget("auto:1", "tags") == b"[]"
-    await one.save()
+    await record.save()
 
     assert client.hget("auto:1", "tags") == b'["x"]'
 
 
 async def test_a_changed_primary_key_is_refused(client: Any) -> None:
     # Fault 36: the seed wrote a second record.
-    one = Auto(k="1")
+    record = Auto(k="1")
 
     with pytest.raises(RedisModelsError):
-        one.k = "2"
+        record.k = "2"
 
-    assert (client.exists("auto:1"), client.exists("auto:2"), one.k) == (1, 0, "1")
+    assert (client.exists("auto:1"), client.exists("auto:2"), record.k) == (1, 0, "1")
 
 
 async def test_selecting_auto_models_writes_nothing(client: Any) -> None:
@@ -195,13 +195,13 @@ async def test_the_local_value_is_put_back_if_redis_fails(new_server: Callable[[
     server = new_server()
     store = Store.from_url(server.url)
     store.register_model(Auto)
-    one = Auto(k="1")
+    record = Auto(k="1")
     server.kill()
 
     with pytest.raises(RedisModelsError):
-        one.v = 2
+        record.v = 2
 
-    assert one.v == 0
+    assert record.v == 0
     await store.aclose()
 
 
@@ -211,9 +211,9 @@ async def test_an_unregistered_model_works_without_saving() -> None:
         k: str
         v: int = 0
 
-    one = Alone(k="1")
-    one.v = 2
-    async with one.update() as same:
+    record = Alone(k="1")
+    record.v = 2
+    async with record.update() as same:
         same.v = 3
 
-    assert one.v == 3
+    assert record.v == 3

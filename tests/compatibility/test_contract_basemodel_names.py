@@ -29,17 +29,17 @@ def _bound(store: Store) -> None:
     store.register_model(Auto)
 
 
-def test_construct_neither_validates_nor_saves(client: Any) -> None:
+def test_construct_does_not_validate_or_save(client: Any) -> None:
     assert Auto.construct(k="1", v="text").__dict__ == {"k": "1", "v": "text"}
     assert client.keys("*") == []
 
 
 def test_copy_does_not_validate_what_it_updates(client: Any) -> None:
-    one = Auto.construct(k="1", v=2)
+    record = Auto.construct(k="1", v=2)
 
-    assert one.copy(update={"v": "text"}).__dict__["v"] == "text"
-    assert one.copy(include={"k"}).__dict__ == {"k": "1"}
-    assert one.copy(exclude={"k"}, deep=True).__dict__ == {"v": 2}
+    assert record.copy(update={"v": "text"}).__dict__["v"] == "text"
+    assert record.copy(include={"k"}).__dict__ == {"k": "1"}
+    assert record.copy(exclude={"k"}, deep=True).__dict__ == {"v": 2}
     assert client.keys("*") == []
 
 
@@ -76,16 +76,16 @@ def test_parsing_is_the_constructor_hence_saves_an_auto_model(way: str, tmp_path
         way, {"k": "1", "v": 2}
     )
 
-    one = getattr(Auto, way)(given)
+    record = getattr(Auto, way)(given)
 
-    assert one == Auto.construct(k="1", v=2)
+    assert record == Auto.construct(k="1", v=2)
     assert client.hget("auto:1", "v") == b"2"
 
 
 def test_validating_an_instance_copies_it_and_saves_nothing(client: Any) -> None:
-    one = Auto.construct(k="1", v=2)
+    record = Auto.construct(k="1", v=2)
 
-    assert Auto.validate(one) == one and Auto.validate(one) is not one
+    assert Auto.validate(record) == record and Auto.validate(record) is not record
     assert client.keys("*") == []
 
 
@@ -159,7 +159,7 @@ def test_a_bare_optional_is_none_by_default() -> None:
 
 
 @pytest.mark.parametrize("name", ["bogus", "_bogus", "_auto_sync", "_store"])
-def test_assigning_to_what_is_no_field_is_refused(name: str) -> None:
+def test_assigning_to_an_undeclared_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f'^"Book" object has no field "{name}"$'):
         setattr(Book(k="1"), name, 1)
 

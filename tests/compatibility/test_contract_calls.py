@@ -64,12 +64,12 @@ async def test_insert_answers_the_new_fields_and_whether_the_index_is_longer() -
     assert await Book.insert([]) == []
 
 
-async def test_insert_answers_the_same_with_a_life_span() -> None:
+async def test_insert_answers_the_same_with_a_ttl() -> None:
     # Fault 40: the seed's answer had two more entries a record.
     assert await Book.insert(Book(title="A"), life_span_seconds=60) == [8, 1]
 
 
-async def test_insert_writes_over_what_is_there_and_leaves_fields_that_are_no_fields(client: Any) -> None:
+async def test_insert_overwrites_a_record_and_keeps_undeclared_fields(client: Any) -> None:
     await Book.insert(Book(title="A", pages=1))
     client.hset("book:A", "other", "kept")
 
@@ -87,7 +87,7 @@ async def test_insert_takes_one_or_any_iterable() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, {"title": "A"}, Unregistered(k="1"), "A", 5])
-async def test_insert_refuses_what_is_no_instance(wrong: Any, client: Any) -> None:
+async def test_insert_refuses_values_that_are_not_instances(wrong: Any, client: Any) -> None:
     # The seed: AttributeError of the primary key's name.
     with pytest.raises(TypeError):
         await Book.insert(wrong)
@@ -97,7 +97,7 @@ async def test_insert_refuses_what_is_no_instance(wrong: Any, client: Any) -> No
     assert client.keys("*") == []
 
 
-async def test_insert_takes_a_life_span_of_seconds_or_a_timedelta(client: Any) -> None:
+async def test_insert_accepts_a_ttl_of_seconds_or_a_timedelta(client: Any) -> None:
     await Book.insert(Book(title="A"), 60)
     await Book.insert(Book(title="B"), life_span_seconds=dt.timedelta(minutes=2))
 
@@ -169,7 +169,7 @@ async def test_select_takes_one_id_or_many_and_keeps_their_order() -> None:
     assert await Book.select(ids=[]) is None
 
 
-async def test_columns_give_dicts_in_the_order_asked_with_the_values_of_the_seed() -> None:
+async def test_columns_give_dicts_in_the_order_asked_with_the_values_of_pydantic_aioredis() -> None:
     await Book.insert(Book(title="A", pages=3, price=2.5, in_stock=True, tags=["x"], note=None))
 
     found = await Book.select(columns=["pages", "price", "title", "in_stock", "published_on", "tags", "note"])
@@ -221,12 +221,12 @@ async def test_delete_without_ids_is_refused() -> None:
     assert titles(await Book.select()) == ["A"]
 
 
-def test_the_names_of_the_primary_key_and_of_the_index_are_told() -> None:
+def test_the_names_of_the_primary_key_and_of_the_index_are_public() -> None:
     assert Book.get_primary_key_field() == "title"
     assert Book.get_table_index_key() == "book:__index"
 
 
-def test_serialize_partially_gives_what_the_seed_gave() -> None:
+def test_serialize_partially_gives_what_pydantic_aioredis_gave() -> None:
     given: dict[str, object] = {
         "title": "A",
         "pages": 3,
@@ -262,7 +262,7 @@ def test_serialize_partially_gives_what_the_seed_gave() -> None:
         ("anything", "None", '"None"'),
     ],
 )
-def test_serialize_partially_takes_values_that_nobody_validated(field: str, value: object, wanted: object) -> None:
+def test_serialize_partially_accepts_unvalidated_values(field: str, value: object, wanted: object) -> None:
     assert Loose.serialize_partially({field: value}) == {field: wanted}
 
 
@@ -318,11 +318,11 @@ def test_deserialize_partially_gives_what_the_constructor_takes() -> None:
         (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
     ],
 )
-def test_json_default_gives_the_text_of_the_types_that_the_seed_knew(value: object, text: str) -> None:
+def test_json_default_gives_the_text_of_the_types_of_pydantic_aioredis(value: object, text: str) -> None:
     assert Book.json_default(value) == text
 
 
-def test_json_default_refuses_everything_else_in_the_words_of_the_seed() -> None:
+def test_json_default_refuses_everything_else_in_the_words_of_pydantic_aioredis() -> None:
     with pytest.raises(TypeError, match=r"^Type <class 'set'> not serializable$"):
         Book.json_default({1})
 
@@ -366,8 +366,9 @@ async def test_both_hooks_can_be_overridden_for_classes_of_ones_own(store: Store
 
 
 async def test_a_model_that_is_not_registered_says_so(client: Any) -> None:
-    one = Unregistered(k="1")
-    for call in (one.save, lambda: Unregistered.insert(one), Unregistered.select, lambda: Unregistered.delete("1")):
+    record = Unregistered(k="1")
+    table = Unregistered
+    for call in (record.save, lambda: table.insert(record), table.select, lambda: table.delete("1")):
         with pytest.raises(AttributeError, match="Unregistered"):
             await call()
 
@@ -375,12 +376,12 @@ async def test_a_model_that_is_not_registered_says_so(client: Any) -> None:
 
 
 async def test_a_model_that_is_not_registered_can_be_made_assigned_and_updated() -> None:
-    one = Unregistered(k="1", auto_save=True, auto_sync=True)
-    one.v = 1
-    async with one.update() as same:
+    record = Unregistered(k="1", auto_save=True, auto_sync=True)
+    record.v = 1
+    async with record.update() as same:
         same.v = 2
 
-    assert one.v == 2
+    assert record.v == 2
 
 
 async def test_a_bad_record_raises_what_names_its_key_and_field(client: Any) -> None:

@@ -14,7 +14,7 @@ from redis_models import RedisConfig
     ("field", "default"),
     [("host", "localhost"), ("port", 6379), ("db", 0), ("password", None), ("ssl", False), ("encoding", "utf-8")],
 )
-def test_each_field_has_the_default_of_the_seed(field: str, default: object) -> None:
+def test_each_field_has_the_default_of_pydantic_aioredis(field: str, default: object) -> None:
     assert getattr(RedisConfig(), field) == default
 
 
@@ -57,5 +57,5 @@ def test_from_orm_makes_it_of_attributes_too() -> None:
     assert made.redis_url == "redis://h:1/2"
 
 
-def test_it_stands_in_the_module_of_the_seed() -> None:
+def test_it_is_in_the_module_of_pydantic_aioredis() -> None:
     assert redis_models.config.RedisConfig is RedisConfig

@@ -42,9 +42,9 @@ def browser(*routers: Any, app: Any = None) -> Any:
 @pytest.fixture
 async def items(store: Store) -> Any:
     """A browser of the routes of Item, with three records."""
-    async with browser(PydanticAioredisCRUDRouter(schema=Item, store=store)) as one:
+    async with browser(PydanticAioredisCRUDRouter(schema=Item, store=store)) as http:
         await Item.insert([Item(name=name, value=number) for number, name in enumerate("abc")])
-        yield one
+        yield http
 
 
 async def test_select_or_404_gives_what_select_gives(store: Store) -> None:
@@ -85,7 +85,7 @@ async def test_get_gives_a_list_or_a_page(items: Any) -> None:
     assert (empty.status_code, empty.json()) == (200, [])
 
 
-async def test_a_wrong_page_is_answered_in_the_words_of_the_seed(items: Any) -> None:
+async def test_a_wrong_page_is_answered_in_the_words_of_pydantic_aioredis(items: Any) -> None:
     answer = await items.get("/item?skip=-1")
 
     wanted = {
@@ -98,11 +98,11 @@ async def test_a_wrong_page_is_answered_in_the_words_of_the_seed(items: Any) -> 
 
 
 async def test_a_page_is_at_most_as_long_as_the_router_says(store: Store) -> None:
-    async with browser(CRUDRouter(Item, store, paginate=2)) as one:
+    async with browser(CRUDRouter(Item, store, paginate=2)) as http:
         await Item.insert([Item(name=name, value=0) for name in "abc"])
 
-        assert (await one.get("/item?limit=3")).status_code == 422
-        assert len((await one.get("/item?limit=2")).json()) == 2
+        assert (await http.get("/item?limit=3")).status_code == 422
+        assert len((await http.get("/item?limit=2")).json()) == 2
 
 
 async def test_get_of_one_gives_it_or_404(items: Any) -> None:
@@ -170,21 +170,21 @@ async def test_each_route_can_be_left_out_or_depend_on_something(
     off: dict[str, Any] = {route: False}
     guarded: dict[str, Any] = {route: [fastapi.Depends(forbid)]}
     body = {"name": "a", "value": 1}
-    async with browser(PydanticAioredisCRUDRouter(Item, store, **off)) as one:
-        assert (await one.request(method, path, json=body)).status_code in (404, 405)
-    async with browser(CRUDRouter(Item, store, **guarded)) as one:
-        assert (await one.request(method, path, json=body)).status_code == 403
+    async with browser(PydanticAioredisCRUDRouter(Item, store, **off)) as http:
+        assert (await http.request(method, path, json=body)).status_code in (404, 405)
+    async with browser(CRUDRouter(Item, store, **guarded)) as http:
+        assert (await http.request(method, path, json=body)).status_code == 403
 
 
 async def test_bodies_keep_a_field_called_id_and_lists_optionals_and_defaults(store: Store) -> None:
     # The generated bodies of the seed dropped the first, and spoiled the others.
-    async with browser(CRUDRouter(Numbered, store)) as one:
-        made = await one.post("/numbered", json={"id": 1, "tags": [1, 2]})
-        wrong = await one.post("/numbered", json={"id": 2, "tags": 1})
+    async with browser(CRUDRouter(Numbered, store)) as http:
+        made = await http.post("/numbered", json={"id": 1, "tags": [1, 2]})
+        wrong = await http.post("/numbered", json={"id": 2, "tags": 1})
 
         assert (made.status_code, made.json()) == (200, {"id": 1, "note": None, "tags": [1, 2]})
         assert wrong.status_code == 422
-        assert (await one.get("/numbered/1")).json()["tags"] == [1, 2]
+        assert (await http.get("/numbered/1")).json()["tags"] == [1, 2]
 
 
 async def test_an_auto_model_as_a_body_or_an_answer_writes_nothing(store: Store, client: Any) -> None:
@@ -200,10 +200,10 @@ async def test_an_auto_model_as_a_body_or_an_answer_writes_nothing(store: Store,
 
     app.post("/auto")(reject)
     app.get("/auto", response_model=Auto)(show)
-    async with browser(app=app) as one:
-        assert (await one.post("/auto", json={"name": "a"})).status_code == 400
+    async with browser(app=app) as http:
+        assert (await http.post("/auto", json={"name": "a"})).status_code == 400
         assert client.keys("*") == []
         Auto(name="b", value=1)
         before = client.info("commandstats")["cmdstat_hset"]["calls"]
-        assert (await one.get("/auto")).json() == {"name": "b", "value": 1}
+        assert (await http.get("/auto")).json() == {"name": "b", "value": 1}
         assert client.info("commandstats")["cmdstat_hset"]["calls"] == before

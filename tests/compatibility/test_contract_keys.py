@@ -76,7 +76,7 @@ async def test_the_separator_of_the_oldest_releases_can_be_kept(store: Store, cl
         (Number, Number.ONE, b"m:1"),
     ],
 )
-async def test_each_kind_of_primary_key_has_the_key_of_the_seed(
+async def test_each_kind_of_primary_key_has_the_key_of_pydantic_aioredis(
     store: Store, client: Any, annotation: Any, pk: Any, key: bytes
 ) -> None:
     model = keyed(store, annotation)

@@ -68,8 +68,8 @@ class After(Model):
 
     @classmethod
     def deserialize_partially(cls, data: Any) -> Any:
-        told = {name: dec(value) if name in ("n", "day", "tags", "sub") else value for name, value in data.items()}
-        return super().deserialize_partially(told)
+        values = {name: dec(value) if name in ("n", "day", "tags", "sub") else value for name, value in data.items()}
+        return super().deserialize_partially(values)
 
 
 class Names(Model):
@@ -147,8 +147,8 @@ class Picky(Model):
 
     @classmethod
     async def _ids_to_primary_keys(cls, ids: Any = None) -> Any:
-        some = cast("list[str]", ids if type(cast(object, ids)) is list else [ids])
-        return await super()._ids_to_primary_keys(None if ids is None else [pk.lower() for pk in some])
+        records = cast("list[str]", ids if type(cast(object, ids)) is list else [ids])
+        return await super()._ids_to_primary_keys(None if ids is None else [pk.lower() for pk in records])
 
 
 class Saves(AutoModel):
@@ -233,29 +233,29 @@ async def test_what_an_overridden_serialize_partially_gives_is_stored_by_every_w
 ) -> None:
     table = model.__name__.lower()
     index = {f"{table}:__index": [f"{table}:1"]}
-    one = model(id="1", **values)
-    await model.insert(one)
+    record = model(id="1", **values)
+    await model.insert(record)
     inserted = stored(client)
     client.flushall()
     await model.insert([model(id=str(number), **values) for number in (1, 2, 3)])
     many = stored(client)
     client.flushall()
-    one = model(id="1", **values)
-    await one.save()
+    record = model(id="1", **values)
+    await record.save()
     saved = stored(client)
 
-    async with one.update():
+    async with record.update():
         for name, value in changes.items():
-            setattr(one, name, value)
+            setattr(record, name, value)
 
     assert inserted == saved == {f"{table}:1": raw, **index}
     assert many[f"{table}:3"] == {**raw, "id": "3"}
     assert stored(client) == {f"{table}:1": {**raw, **changed}, **index}
-    assert (await model.get("1")).model_dump(exclude={"cached"}) == one.model_dump(exclude={"cached"})
+    assert (await model.get("1")).model_dump(exclude={"cached"}) == record.model_dump(exclude={"cached"})
 
 
 @pytest.mark.parametrize(("model", "values", "raw", "changes", "changed"), ROWS, ids=_IDS)
-async def test_every_reader_goes_by_an_overridden_deserialize_partially(
+async def test_every_reader_uses_an_overridden_deserialize_partially(
     model: Any, values: Any, raw: Any, changes: Any, changed: Any, client: Any
 ) -> None:
     client.hset(f"{model.__name__.lower()}:1", mapping=raw)
@@ -284,10 +284,10 @@ async def test_columns_are_what_the_hook_gives(client: Any) -> None:
 
 
 def test_an_auto_model_goes_through_it_when_it_is_made_and_at_each_assignment(client: Any) -> None:
-    one = Padded(id="1", secret="s", n=4)
+    record = Padded(id="1", secret="s", n=4)
     made = stored(client)["padded:1"]
-    one.secret = "t"
-    one.n = 12
+    record.secret = "t"
+    record.n = 12
 
     assert made == {"id": "1", "n": "00004", "secret": "enc:s"}
     assert stored(client)["padded:1"] == {"id": "1", "n": "00012", "secret": "enc:t"}
@@ -328,9 +328,9 @@ def test_an_overridden_save_is_called_by_the_constructor_and_by_assignments(in_a
         act()
 
     def act() -> None:
-        one = Saves(id="1")
+        record = Saves(id="1")
         assert stored(client)["saves:1"] == {"id": "1", "stamp": "saved 0", "v": "0"}
-        one.v = 2
+        record.v = 2
         assert stored(client)["saves:1"] == {"id": "1", "stamp": "saved 2", "v": "2"}
 
     if in_a_loop:
@@ -340,12 +340,12 @@ def test_an_overridden_save_is_called_by_the_constructor_and_by_assignments(in_a
 
 
 async def test_an_overridden_save_is_called_by_update_and_by_sync_save(client: Any) -> None:
-    one = Saves(id="1")
-    async with one.update():
-        one.v = 3
+    record = Saves(id="1")
+    async with record.update():
+        record.v = 3
     updated = stored(client)["saves:1"]
-    with one.sync.update():
-        one.v = 4
+    with record.sync.update():
+        record.v = 4
     blocking = stored(client)["saves:1"]
     client.hset("saves:1", "stamp", "")
     found = Saves.sync.get("1")
@@ -356,12 +356,12 @@ async def test_an_overridden_save_is_called_by_update_and_by_sync_save(client: A
 
 
 async def test_an_overridden_insert_is_called_by_every_save(client: Any) -> None:
-    one = Inserts(id="1")
+    instance = Inserts(id="1")
     made = stored(client)["inserts:1"]
-    one.v = 2
+    instance.v = 2
     assigned = stored(client)["inserts:1"]
-    async with one.update():
-        one.v = 3
+    async with instance.update():
+        instance.v = 3
     updated = stored(client)["inserts:1"]
     client.hset("inserts:1", "stamp", "")
     found = await Inserts.get("1")

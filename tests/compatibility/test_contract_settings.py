@@ -24,7 +24,7 @@ class Annotated(Model):
 
 
 @pytest.mark.parametrize(("name", "default"), [("_auto_save", False), ("_auto_sync", False), ("_table_name", None)])
-def test_each_setting_has_the_default_of_the_seed(name: str, default: object) -> None:
+def test_each_setting_has_the_default_of_pydantic_aioredis(name: str, default: object) -> None:
     assert getattr(Plain, name) == default
 
 
@@ -98,7 +98,7 @@ def test_a_model_takes_types_that_pydantic_does_not_know() -> None:
     assert Holder(k="1", thing=thing).thing is thing
 
 
-def test_values_that_are_no_fields_are_ignored() -> None:
+def test_values_of_undeclared_names_are_ignored() -> None:
     made: Any = Plain
 
     assert made(k="1", other=2) == Plain(k="1")
@@ -106,10 +106,10 @@ def test_values_that_are_no_fields_are_ignored() -> None:
 
 def test_assigned_values_are_validated() -> None:
     # Fault 37: the seed took anything.
-    one: Any = Plain(k="1")
+    record: Any = Plain(k="1")
 
     with pytest.raises(ValidationError):
-        one.k = None
+        record.k = None
 
 
 async def test_a_child_has_the_prefix_of_its_parent_but_a_table_of_its_own(store: Store) -> None:

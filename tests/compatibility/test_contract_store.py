@@ -101,10 +101,10 @@ def test_two_classes_of_one_name_in_two_modules_are_both_kept(store: Store) -> N
     # Fault 45.
     made: list[Any] = []
     for module, table in (("shop.models", "here"), ("stock.models", "there")):
-        one: Any = pydantic.create_model("Item", __base__=Model, __module__=module, k=(str, ...))
-        one._primary_key_field, one._table_name = "k", table
-        store.register_model(one)
-        made.append(one)
+        record: Any = pydantic.create_model("Item", __base__=Model, __module__=module, k=(str, ...))
+        record._primary_key_field, record._table_name = "k", table
+        store.register_model(record)
+        made.append(record)
 
     assert [store.model("shop.models.Item"), store.model("stock.models.Item")] == made
 
@@ -117,7 +117,7 @@ def test_a_model_without_a_primary_key_is_an_attribute_error(store: Store) -> No
         store.register_model(Nameless)
 
 
-def test_a_primary_key_that_is_no_name_is_not_implemented(store: Store) -> None:
+def test_a_primary_key_that_is_not_a_name_is_not_implemented(store: Store) -> None:
     class Nameless(Model):
         title: str
 
@@ -128,7 +128,7 @@ def test_a_primary_key_that_is_no_name_is_not_implemented(store: Store) -> None:
         store.register_model(Nameless)
 
 
-def test_a_primary_key_that_is_no_field_is_refused_at_once(store: Store) -> None:
+def test_a_primary_key_that_is_not_a_field_is_refused_at_once(store: Store) -> None:
     # The seed noticed it at the first insert.
     class Wrong(Model):
         _primary_key_field = "nope"
@@ -169,5 +169,5 @@ def test_a_store_without_a_server_is_a_type_error() -> None:
         make(redis_config=RedisConfig())
 
 
-def test_it_stands_in_the_module_of_the_seed() -> None:
+def test_it_is_in_the_module_of_pydantic_aioredis() -> None:
     assert redis_models.store.Store is Store

@@ -19,7 +19,7 @@ def _bound(store: Store) -> None:
     store.register_model(Item)
 
 
-async def test_a_record_takes_the_life_span_of_its_store(client: Any) -> None:
+async def test_a_record_gets_the_ttl_of_its_store(client: Any) -> None:
     await Item.insert(Item(k="a"))
     await Item(k="b").save()
 
@@ -33,7 +33,7 @@ async def test_the_argument_goes_before_the_store(client: Any) -> None:
     assert 900 < client.ttl("item:a") <= 1000
 
 
-async def test_without_either_the_life_span_stays_as_it_is(client: Any, store: Store) -> None:
+async def test_without_either_the_ttl_stays_as_it_is(client: Any, store: Store) -> None:
     await Item.insert(Item(k="a"), life_span_seconds=1000)
     store.life_span_in_seconds = None
 
@@ -61,7 +61,7 @@ async def test_a_record_can_be_kept_for_ever_or_keep_what_it_has(client: Any) ->
 
 
 @pytest.mark.parametrize("life_span", [0, -5])
-async def test_nothing_is_no_life_span(client: Any, life_span: int) -> None:
+async def test_zero_is_not_a_ttl(client: Any, life_span: int) -> None:
     # Fault 16: it deleted the record and the index.
     await Item.insert(Item(k="a"), life_span_seconds=FOREVER)
 

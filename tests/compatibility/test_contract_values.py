@@ -45,13 +45,13 @@ async def test_a_required_field_that_is_not_stored_is_an_error_that_names_it(cli
         await Strict.select(ids=["1"])
 
 
-async def test_stored_fields_that_are_no_fields_are_ignored(client: Any) -> None:
+async def test_undeclared_stored_fields_are_ignored(client: Any) -> None:
     client.hset("item:1", mapping={"k": "1", "other": "x"})
 
     assert await Item.select(ids=["1"]) == [Item(k="1")]
 
 
-async def test_records_of_the_seed_are_read(client: Any) -> None:
+async def test_records_of_pydantic_aioredis_are_read(client: Any) -> None:
     class Old(Model):
         _primary_key_field = "k"
         k: str

@@ -31,7 +31,7 @@ async def test_insert_leaves_a_hash_and_its_member_of_the_index(client: Any) -> 
     assert set(client.keys("*")) == {b"book:A", b"book:__index"}
 
 
-async def test_insert_with_a_life_span_gives_it_to_the_record_alone(client: Any) -> None:
+async def test_insert_with_a_ttl_gives_it_to_the_record_only(client: Any) -> None:
     # Fault 15: the seed gave it to the index too.
     await Book.insert(Book(title="B"), life_span_seconds=60)
 
@@ -49,7 +49,7 @@ async def test_select_of_columns_reads_these_alone(client: Any) -> None:
     assert client.info("stats")["total_net_output_bytes"] - before < 100_000
 
 
-async def test_select_walks_no_set_and_asks_each_record_once(client: Any) -> None:
+async def test_select_scans_no_set_and_reads_each_record_once(client: Any) -> None:
     await Book.insert([Book(title=f"{number:03}") for number in range(100)])
     before = calls(client)
 

@@ -80,10 +80,10 @@ def hsets(client: Any) -> int:
 
 
 async def test_fault_01_settings_given_to_one_instance_change_no_other() -> None:
-    one = Auto(k="1")
+    record = Auto(k="1")
     other = Auto(k="2", auto_save=False, auto_sync=False)
 
-    assert (one.auto_save, one.auto_sync) == (True, True)
+    assert (record.auto_save, record.auto_sync) == (True, True)
     assert (other.auto_save, other.auto_sync) == (False, False)
     assert (Auto(k="3").auto_save, Item(k="4").auto_sync) == (True, False)
 
@@ -101,10 +101,10 @@ async def test_fault_02_the_instance_says_whether_an_assignment_is_written(clien
 
 
 async def test_fault_03_update_of_an_auto_model_is_one_write_at_the_end(client: Any) -> None:
-    one = Auto(k="1")
+    record = Auto(k="1")
     before = hsets(client)
 
-    async with one.update() as same:
+    async with record.update() as same:
         same.v = 1
         same.w = 2
         inside = client.hmget("auto:1", "v", "w"), hsets(client)
@@ -114,16 +114,16 @@ async def test_fault_03_update_of_an_auto_model_is_one_write_at_the_end(client: 
 
 
 async def test_fault_04_an_exception_in_update_writes_nothing_and_leaves_the_settings(client: Any) -> None:
-    one = Auto(k="1")
+    record = Auto(k="1")
 
     with pytest.raises(ZeroDivisionError):
-        async with one.update() as same:
+        async with record.update() as same:
             same.v = 99
             _ = 1 // same.w
 
     assert client.hget("auto:1", "v") == b"0"
-    assert (one.auto_sync, one.auto_save, one.v) == (True, True, 0)
-    one.v = 5
+    assert (record.auto_sync, record.auto_save, record.v) == (True, True, 0)
+    record.v = 5
     assert client.hget("auto:1", "v") == b"5"
 
 
@@ -241,8 +241,8 @@ async def test_fault_10_no_other_task_runs_in_the_middle_of_an_assignment() -> N
     await asyncio.sleep(0)
 
     before = turns
-    one = Auto(k="1")
-    one.v = 3
+    record = Auto(k="1")
+    record.v = 3
     after = turns
 
     counting.cancel()

@@ -102,7 +102,7 @@ async def test_fault_15_the_index_never_expires(client: Any) -> None:
 
 
 @pytest.mark.parametrize("life_span", [0, -1, dt.timedelta(0)])
-async def test_fault_16_a_life_span_of_nothing_is_refused_and_nothing_is_lost(client: Any, life_span: Any) -> None:
+async def test_fault_16_a_ttl_of_zero_is_refused_and_nothing_is_lost(client: Any, life_span: Any) -> None:
     await items("a", "b")
 
     with pytest.raises(ValueError, match="a TTL must be"):
@@ -112,18 +112,18 @@ async def test_fault_16_a_life_span_of_nothing_is_refused_and_nothing_is_lost(cl
     assert keys_of(await Item.select()) == ["a", "b"]
 
 
-async def test_fault_17_a_save_leaves_the_life_span_as_it_is(client: Any, store: Store) -> None:
+async def test_fault_17_a_save_keeps_the_ttl(client: Any, store: Store) -> None:
     store.life_span_in_seconds = 50
-    one = Item(k="a")
-    await Item.insert(one, life_span_seconds=1000)
+    record = Item(k="a")
+    await Item.insert(record, life_span_seconds=1000)
 
-    one.v = 1
-    await one.save()
+    record.v = 1
+    await record.save()
 
     assert 900 < client.ttl("item:a") <= 1000
 
 
-async def test_fault_17_a_record_need_not_take_the_life_span_of_its_store(client: Any, store: Store) -> None:
+async def test_fault_17_a_record_can_refuse_the_ttl_of_its_store(client: Any, store: Store) -> None:
     store.life_span_in_seconds = 50
     await Item.insert(Item(k="a"), life_span_seconds=redis_models.FOREVER)
     client.expire("item:a", 1000)
@@ -134,16 +134,14 @@ async def test_fault_17_a_record_need_not_take_the_life_span_of_its_store(client
     assert client.ttl("item:a") == -1
 
 
-async def test_fault_18_a_life_span_may_be_a_fraction_of_a_second(client: Any) -> None:
+async def test_fault_18_a_ttl_may_be_a_fraction_of_a_second(client: Any) -> None:
     await Item.insert(Item(k="a"), life_span_seconds=1500.25)
 
     assert 1_400_000 < client.pttl("item:a") <= 1_500_250
 
 
 @pytest.mark.parametrize("life_span", [float("nan"), float("inf"), True])
-async def test_fault_18_a_life_span_that_is_none_is_refused_before_anything_is_written(
-    client: Any, life_span: Any
-) -> None:
+async def test_fault_18_an_invalid_ttl_is_refused_before_anything_is_written(client: Any, life_span: Any) -> None:
     with pytest.raises(ValueError, match="a TTL must be"):
         await Item.insert(Item(k="a"), life_span_seconds=life_span)
 
@@ -218,9 +216,9 @@ async def test_fault_22_delete_without_ids_deletes_nothing(client: Any) -> None:
 
 
 async def test_fault_22_an_instance_deletes_its_own_record(client: Any) -> None:
-    one, _ = await items("a", "b")
+    record, _ = await items("a", "b")
 
-    await one.delete()
+    await record.delete()
 
     assert (client.exists("item:a"), client.exists("item:b")) == (0, 1)
 

@@ -52,7 +52,7 @@ def same(value: object, other: object) -> bool:
 
 
 @pytest.mark.parametrize("text", ["None", "null", "\\None", "", None])
-async def test_fault_23_the_text_none_is_no_none(text: str | None) -> None:
+async def test_fault_23_the_text_none_is_not_none(text: str | None) -> None:
     await Maybe.insert(Maybe(k="1", text=text))
 
     found = await Maybe.select()
@@ -66,7 +66,7 @@ async def test_fault_24_none_is_spelled_one_way_in_text_and_one_way_in_json(clie
     assert client.hmget("maybe:1", "text", "flag", "days") == [b"None", b"null", b"null"]
 
 
-async def test_fault_24_every_spelling_of_the_seed_is_read(client: Any) -> None:
+async def test_fault_24_every_spelling_of_pydantic_aioredis_is_read(client: Any) -> None:
     await Maybe.insert(Maybe(k="1", text="t", flag=True, days=[dt.date(2020, 1, 1)]))
     client.hset("maybe:1", mapping={"text": "None", "flag": "null", "days": '"null"'})
 
@@ -130,7 +130,7 @@ async def test_fault_26_common_types_are_stored(store: Store, annotation: Any, v
         ("both", ((1, 2), [3])),
     ],
 )
-async def test_fault_27_what_json_cannot_tell_apart_comes_back_as_it_was(field: str, value: object) -> None:
+async def test_fault_27_values_with_the_same_json_come_back_as_they_were(field: str, value: object) -> None:
     made: Any = Anything
     await Anything.insert(made(**{"k": "1", field: value}))
 

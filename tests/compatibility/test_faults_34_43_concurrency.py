@@ -39,9 +39,9 @@ async def loaded(model: Any, key: str = "a") -> Any:
 
 async def test_fault_34_two_copies_write_only_what_each_changed(client: Any) -> None:
     Auto(k="a")
-    one, other = await loaded(Auto), await loaded(Auto)
+    record, other = await loaded(Auto), await loaded(Auto)
 
-    one.v = 1
+    record.v = 1
     other.w = 1
 
     assert client.hmget("auto:a", "v", "w") == [b"1", b"1"]
@@ -49,43 +49,43 @@ async def test_fault_34_two_copies_write_only_what_each_changed(client: Any) -> 
 
 async def test_fault_34_so_do_saves(client: Any) -> None:
     await Item.insert(Item(k="a"))
-    one, other = await loaded(Item), await loaded(Item)
+    record, other = await loaded(Item), await loaded(Item)
 
-    one.v = other.w = 1
-    await one.save()
+    record.v = other.w = 1
+    await record.save()
     await other.save()
 
     assert client.hmget("item:a", "v", "w") == [b"1", b"1"]
 
 
 async def test_fault_35_an_assignment_does_not_bring_a_deleted_record_back(client: Any) -> None:
-    one = Auto(k="a")
+    record = Auto(k="a")
     await Auto.delete("a")
 
     with pytest.raises(NotFoundError, match="auto:a"):
-        one.v = 1
+        record.v = 1
 
     assert client.keys("*") == []
-    assert one.v == 0
+    assert record.v == 0
 
 
 async def test_fault_36_a_changed_primary_key_leaves_no_second_record(client: Any) -> None:
-    one = Auto(k="6")
+    record = Auto(k="6")
 
     with pytest.raises(InvalidPrimaryKeyError):
-        one.k = "7"
+        record.k = "7"
 
     assert set(client.keys("auto:*")) == {b"auto:6", b"auto:__index"}
-    assert one.k == "6"
+    assert record.k == "6"
 
 
 async def test_fault_37_assigned_values_are_validated(client: Any) -> None:
-    one = Item(k="a")
+    record = Item(k="a")
     wrong: Any = "notint"
 
     with pytest.raises(pydantic.ValidationError):
-        one.v = wrong
-    await one.save()
+        record.v = wrong
+    await record.save()
 
     assert client.hget("item:a", "v") == b"0"
     assert await Item.select() == [Item(k="a")]
@@ -126,21 +126,21 @@ async def test_fault_39_an_extra_value_that_was_removed_leaves_the_record(store:
         k: str
 
     store.register_model(Open)
-    one: Any = Open.model_validate({"k": "a", "note": "n", "rest": 1})
-    await one.save()
+    record: Any = Open.model_validate({"k": "a", "note": "n", "rest": 1})
+    await record.save()
 
-    del one.note
-    await one.save()
+    del record.note
+    await record.save()
 
     assert client.hmget("open:a", "note", "rest") == [None, b"1"]
 
 
-async def test_fault_40_insert_answers_the_same_with_and_without_a_life_span() -> None:
-    some = [Item(k="a"), Item(k="b")]
+async def test_fault_40_insert_answers_the_same_with_and_without_a_ttl() -> None:
+    records = [Item(k="a"), Item(k="b")]
 
     assert await Item.insert([]) == []
-    assert await Item.insert(some) == [3, 1, 3, 1]
-    assert await Item.insert(some) == [0, 0, 0, 0]
+    assert await Item.insert(records) == [3, 1, 3, 1]
+    assert await Item.insert(records) == [0, 0, 0, 0]
     assert await Item.insert(Item(k="c"), life_span_seconds=60) == [3, 1]
     assert await Item.insert(Item(k="c"), life_span_seconds=60) == [0, 0]
 

@@ -111,7 +111,7 @@ async def test_fault_45_a_class_registered_again_belongs_to_the_last_store_only(
     await other.aclose()
 
 
-def test_fault_45_two_classes_of_one_name_are_told_apart(store: Store) -> None:
+def test_fault_45_two_classes_of_one_name_are_distinguished(store: Store) -> None:
     here, there = new_item("shop.models", "here"), new_item("stock.models", "there")
 
     store.register_model(here)
@@ -179,13 +179,13 @@ async def test_fault_48_an_assignment_that_failed_leaves_the_object_as_it_was(ne
     server = new_server()
     store = Store.from_url(server.url)
     store.register_model(Auto)
-    one = Auto(k="1", v=1)
+    record = Auto(k="1", v=1)
     server.kill()
 
     with pytest.raises(redis_models.RedisModelsError):
-        one.v = 2
+        record.v = 2
 
-    assert one.v == 1
+    assert record.v == 1
     await store.aclose()
 
 
@@ -218,10 +218,10 @@ def test_fault_50_the_examples_of_the_documentation_run(page: Path, tmp_path: Pa
 
 async def test_fault_51_many_records_are_written_in_bounded_steps(client: Any, store: Store) -> None:
     store.register_model(Item)
-    some = [Item(k=str(number)) for number in range(1000)]
+    records = [Item(k=str(number)) for number in range(1000)]
     before = calls(client)
 
-    await Item.insert(some, life_span_seconds=60)
+    await Item.insert(records, life_span_seconds=60)
 
     after = calls(client)
     made = {name: after.get(name, 0) - before.get(name, 0) for name in ("multi", "evalsha", "expire", "pexpire")}

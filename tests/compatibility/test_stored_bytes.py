@@ -169,13 +169,13 @@ def _nested(depth: int) -> object:
     return value
 
 
-def _named(one: object) -> str:
+def _named(record: object) -> str:
     """Name a parameter, the same in every process: sets have no order, objects an address."""
-    return getattr(one, "__name__", None) or type(one).__name__
+    return getattr(record, "__name__", None) or type(record).__name__
 
 
 @pytest.mark.parametrize(("annotation", "value", "raw"), KEPT, ids=_named)
-def test_a_value_is_stored_as_the_seed_stores_it(annotation: object, value: object, raw: bytes) -> None:
+def test_a_value_is_stored_as_pydantic_aioredis_stores_it(annotation: object, value: object, raw: bytes) -> None:
     codec = codec_for(annotation)
 
     back = codec.decode(raw)
@@ -186,7 +186,7 @@ def test_a_value_is_stored_as_the_seed_stores_it(annotation: object, value: obje
 
 
 @pytest.mark.parametrize(("annotation", "value", "raw", "seed", "defect"), MENDED, ids=_named)
-def test_a_value_that_the_seed_lost_or_wrote_twice_is_stored_once_and_comes_back(
+def test_a_value_that_pydantic_aioredis_lost_or_encoded_twice_comes_back(
     annotation: object, value: object, raw: bytes, seed: bytes | None, defect: int
 ) -> None:
     codec = codec_for(annotation)
@@ -204,7 +204,7 @@ def test_what_others_wrote_is_read(annotation: object, raw: bytes, value: object
     assert codec_for(annotation).decode(raw) == (_nested(150) if raw.startswith(b"[[[") else value)
 
 
-def test_moments_inside_of_containers_and_models_are_spelled_as_the_seed_spells_them() -> None:
+def test_datetimes_in_containers_and_models_are_spelled_as_in_pydantic_aioredis() -> None:
     class Visit(BaseModel):
         at: dt.datetime
         others: dict[str, list[dt.datetime]] = {}

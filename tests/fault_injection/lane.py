@@ -50,20 +50,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--server", help="program of the servers; the embedded one otherwise")
     parser.add_argument("--table", type=Path, help="page that gets the table, if every test passed")
     parser.add_argument("--pytest", default="", help="options of pytest, in one piece")
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     environment = {**os.environ, "FAULTS": "1"}
-    if told.server:
-        environment["REDIS_MODELS_SERVER"] = told.server
+    if options.server:
+        environment["REDIS_MODELS_SERVER"] = options.server
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *shlex.split(told.pytest), _TESTS]
+        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *shlex.split(options.pytest), _TESTS]
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("redis", "hiredis"))
         engine = engine_of(report)
         table = f"With {engine}, Python {platform.python_version()}, {packages}:\n\n{_HEAD}{''.join(rows_of(report))}"
     print(table)
-    if told.table and code == 0:
-        write_table(told.table, table)
+    if options.table and code == 0:
+        write_table(options.table, table)
     return code
 
 

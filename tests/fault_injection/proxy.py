@@ -64,8 +64,8 @@ class Wire:
     def cut_all(self) -> None:
         """Cut every connection."""
         with self._lock:
-            some, self._open = self._open, set()
-        for writer in some:
+            opened, self._open = self._open, set()
+        for writer in opened:
             _end(writer)
 
     def _accept(self) -> None:
@@ -117,7 +117,7 @@ def _connect(target: str | int) -> socket.socket:
     return far
 
 
-def _end(one: socket.socket) -> None:
+def _end(end: socket.socket) -> None:
     with suppress(OSError):
-        one.shutdown(socket.SHUT_RDWR)
-    one.close()
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()

@@ -110,10 +110,10 @@ class Group:
     def is_in_step(self) -> bool:
         """Whether the replica has all that the primary has, in an instant without writes."""
         with self.nodes[1].client() as client:
-            told = client.info("replication")
+            info = client.info("replication")
         with self.nodes[0].client() as client:
             offset = client.info("replication")["master_repl_offset"]
-        return bool(told.get("master_link_status") == "up" and told.get("slave_repl_offset", -1) >= offset)
+        return bool(info.get("master_link_status") == "up" and info.get("slave_repl_offset", -1) >= offset)
 
     def await_failover(self, old: int) -> None:
         """Wait until another server than that on port ``old`` is the primary, and takes writes."""
@@ -139,8 +139,8 @@ class Group:
         """Whether every Sentinel knows the replica and the other Sentinels."""
         for sentinel in self._sentinels:
             with sentinel.client() as client:
-                told: Any = client.sentinel_master(_NAME)
-            if (told["num-slaves"], told["num-other-sentinels"]) != (1, _SENTINELS - 1):
+                info: Any = client.sentinel_master(_NAME)
+            if (info["num-slaves"], info["num-other-sentinels"]) != (1, _SENTINELS - 1):
                 return False
         return True
 
@@ -167,8 +167,8 @@ def wait(is_true: Callable[[], bool]) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    some = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(listener.getsockname()[1]) for listener in some]
-    for listener in some:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(listener.getsockname()[1]) for listener in listeners]
+    for listener in listeners:
         listener.close()
     return ports

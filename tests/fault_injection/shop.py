@@ -105,9 +105,9 @@ class Watched:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             try:
-                told = json.loads(line)
-                self.changed = max(self.changed, told.get("changed", 0))
-                self.paces.append(told.get("pace", ""))
+                entry = json.loads(line)
+                self.changed = max(self.changed, entry.get("changed", 0))
+                self.paces.append(entry.get("pace", ""))
             except ValueError:
                 self.told.append(line.strip())
 
@@ -197,15 +197,15 @@ class Shop:
         self._stop.touch()
         count, ended = Count(), [self.project.end(writer) for writer in self._writers]
         assert all(process.code == 0 for process in ended), ended
-        for told in ended:
-            counted, opened, names, errors, missing = json.loads(told.out)
+        for line in ended:
+            counted, opened, names, errors, missing = json.loads(line.out)
             count.acknowledged += counted.pop("all", 0)
             self._counted.update({int(at): much for at, much in counted.items() if at.isdecimal()})
             self._opened.update({int(at): much for at, much in opened.items()})
-            self._names.update({int(at): some for at, some in names.items()})
+            self._names.update({int(at): written for at, written in names.items()})
             count.errors.update(errors)
             count.missing |= set(missing)
-        count.open = self._opened.total() + sum(len(some) - 1 for some in self._names.values())
+        count.open = self._opened.total() + sum(len(written) - 1 for written in self._names.values())
         return count
 
     def compare(self, count: Count, *, version: int = 3, gone: bool = False) -> Count:

@@ -50,7 +50,7 @@ def test_a_server_whose_clock_is_set_costs_a_run_nothing(
         patch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         server = new_server("--appendonly", "no")
     wire = new_wire(lambda: server.socket_path, delay_s=0.003)
-    shop, times, held = new_shop(server, _COUNT, wire.url), (-_HOUR_S, _HOUR_S, 0), list[int]()
+    shop, times, ended = new_shop(server, _COUNT, wire.url), (-_HOUR_S, _HOUR_S, 0), list[int]()
     shop.project.settings(REDIS_URL=wire.url, APPS=["shop"], LEASE_SECONDS=3)
     shop.start_writers()
     run = shop.start("--batch", "2")  # slowly
@@ -61,14 +61,14 @@ def test_a_server_whose_clock_is_set_costs_a_run_nothing(
             clock.write_text(f"{ahead_s:+d}\n")
             wait(partial(_is_ahead, client, ahead_s))
             if ahead_s < 0:  # the lease would last for an hour
-                held.append(shop.project.migrate().code)
+                ended.append(shop.project.migrate().code)
             # Where it seems to be over, nobody is known to run until it is renewed.
             wait(lambda: shop.project.run("migrate", "--resume").code == 0)
     shop.project.run("migrate", "--set", "batch=100")
     code = run.end()
     count = shop.compare(shop.stop_writers())
 
-    assert held == [4]
+    assert ended == [4]
     assert code == 0, run.told
     assert (count.wrong, count.lost, count.doubled) == ([], 0, 0)
     shop.check_all()

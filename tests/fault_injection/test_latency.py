@@ -40,7 +40,7 @@ def test_a_client_waits_hardly_longer_while_a_run_is_under_way(
     assert visits == len(quiet) + len(busy)
     assert during[1] < _MOST_MS
     shop.check_all()
-    slower = [json.dumps(pace) for pace in run.paces if pace]
+    slower = [json.dumps(throttle) for throttle in run.paces if throttle]
     tell(
         "another client during a run, default throttle", records=_COUNT, faults=0, acknowledged=len(busy), lost=0,
         seen=f"p50 {during[0]:.2f} ms and p99 {during[1]:.2f} ms, without a run {before[0]:.2f} and {before[1]:.2f} ms;"

@@ -35,10 +35,10 @@ class Memory(threading.Thread):
         while True:
             try:
                 children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
-                held = sum(map(_held_kib, (str(self._pid), *children)))
+                kib = sum(map(_held_kib, (str(self._pid), *children)))
             except OSError:
                 return  # it has ended
-            self.most_kib = max(self.most_kib, held)
+            self.most_kib = max(self.most_kib, kib)
             time.sleep(0.1)
 
 
@@ -70,9 +70,9 @@ def test_a_million_records_migrate_forward_and_back_in_under_100_mb(
             memory.join()
             assert process.returncode == 0, err[-2000:]
             peaks.append(memory.most_kib)
-            told = json.loads(out)["apps"]["shop"]
-            seconds.append(told["seconds"])
-            assert sum(told["changed"].values()) == count
+            report = json.loads(out)["apps"]["shop"]
+            seconds.append(report["seconds"])
+            assert sum(report["changed"].values()) == count
         assert client.zcard("customer:__index") == count
         assert [client.hgetall(f"customer:{at}") for at in range(0, count, 997)] == sample
 

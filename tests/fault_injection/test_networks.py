@@ -14,16 +14,16 @@ def test_connections_that_are_cut_at_any_byte_lose_and_double_nothing(
     shop.start_writers()
     runs = shop.settle("--batch", "10")
     shop.await_writes(200)
-    told = shop.stop_writers()
+    report = shop.stop_writers()
     cuts, wire.cut_after = wire.cuts, None
-    compared = shop.compare(told)
+    compared = shop.compare(report)
 
     assert cuts > 20
     assert (compared.wrong, compared.lost, compared.doubled) == ([], 0, 0)
     shop.check_all()
     tell(
-        "connections cut at a random byte", records=count, faults=cuts, acknowledged=told.acknowledged, lost=0,
-        seen=f"{runs} run{'s' if runs > 1 else ''} to the end; {told.open} writes of open outcome, none doubled",
+        "connections cut at a random byte", records=count, faults=cuts, acknowledged=report.acknowledged, lost=0,
+        seen=f"{runs} run{'s' if runs > 1 else ''} to the end; {report.open} writes of open outcome, none doubled",
     )  # fmt: skip
 
 
@@ -36,12 +36,12 @@ def test_a_slow_network_that_delivers_crumbs_loses_nothing(
     shop = new_shop(server, count, wire.url)
     shop.start_writers()
     runs = shop.settle("--batch", "25")
-    told = shop.stop_writers()
-    compared = shop.compare(told)
+    report = shop.stop_writers()
+    compared = shop.compare(report)
 
     assert (compared.wrong, compared.lost, compared.doubled) == ([], 0, 0)
     shop.check_all()
     tell(
         "network of 10 ms each way, in pieces of 1,000 bytes", records=count, faults=1,
-        acknowledged=told.acknowledged, lost=0, seen=f"{runs} run to the end",
+        acknowledged=report.acknowledged, lost=0, seen=f"{runs} run to the end",
     )  # fmt: skip

@@ -86,7 +86,7 @@ def test_an_append_only_file_that_loses_its_end_loses_no_half_of_anything(
     filled = file.stat().st_size
     shop.start_writers()
     assert shop.start("--batch", "10").end() == 0
-    told = shop.stop_writers()
+    report = shop.stop_writers()
     server.kill()
     kept = shutil.copytree(folder, tmp_path / "kept")
     size, half, stale = file.stat().st_size, 0, 0
@@ -102,7 +102,7 @@ def test_an_append_only_file_that_loses_its_end_loses_no_half_of_anything(
         applied = "ledger:shop" in shop.project.bookkeeping()
         stale += applied and any(record["_v"] != b"3" for record in shop.project.records().values())
         shop.settle("--batch", "100")
-        after = shop.compare(told)
+        after = shop.compare(report)
         assert (torn, after.wrong, after.doubled) == ([], [], 0)
         server.kill()
     server.start()
@@ -111,7 +111,7 @@ def test_an_append_only_file_that_loses_its_end_loses_no_half_of_anything(
     assert half > 0
     shop.check_all()
     tell(
-        "power lost: AOF cut at a random byte", records=count, faults=cuts, acknowledged=told.acknowledged,
+        "power lost: AOF cut at a random byte", records=count, faults=cuts, acknowledged=report.acknowledged,
         lost="what the file lost",
         seen=f"{half} cuts left records of two versions; none was torn, the ledger was never ahead of the records",
     )  # fmt: skip

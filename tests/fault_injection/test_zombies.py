@@ -25,7 +25,7 @@ def test_a_runner_that_slept_beyond_its_lease_writes_nothing_when_it_wakes(
     with server.client() as client:
         client.config_resetstat()
     shop.await_writes(20)
-    told = shop.stop_writers()
+    report = shop.stop_writers()
     before = shop.project.records()
     for sleeper in sleepers:
         sleeper.process.send_signal(signal.SIGCONT)
@@ -33,12 +33,12 @@ def test_a_runner_that_slept_beyond_its_lease_writes_nothing_when_it_wakes(
 
     assert codes == [4, 4, 4]
     assert shop.project.records() == before
-    compared = shop.compare(told)
+    compared = shop.compare(report)
     assert (compared.wrong, compared.lost, compared.doubled) == ([], 0, 0)
     shop.check_all()
     tell(
         "runner asleep beyond its lease, another finishes", records=_COUNT, faults=len(sleepers),
-        acknowledged=told.acknowledged, lost=0,
+        acknowledged=report.acknowledged, lost=0,
         seen=f"{runs} run to the end; all {len(sleepers)} sleepers woke up, wrote nothing and ended with 4",
     )  # fmt: skip
 
@@ -57,13 +57,13 @@ def test_a_runner_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
         run.process.send_signal(signal.SIGKILL)
         kills += run.end() == -signal.SIGKILL
     runs = shop.settle()
-    told = shop.stop_writers()
-    compared = shop.compare(told)
+    report = shop.stop_writers()
+    compared = shop.compare(report)
 
     assert kills > 4
     assert (compared.wrong, compared.lost, compared.doubled) == ([], 0, 0)
     shop.check_all()
     tell(
-        "runner killed at a random moment", records=_COUNT, faults=kills, acknowledged=told.acknowledged, lost=0,
+        "runner killed at a random moment", records=_COUNT, faults=kills, acknowledged=report.acknowledged, lost=0,
         seen=f"{runs} more run to the end",
     )  # fmt: skip

@@ -111,8 +111,8 @@ def _too_long(*_: object) -> None:
 
 def _where(at: mmap.mmap) -> str:
     names = [*TARGETS, *_SERVED]
-    held = [struct.unpack_from("<iiq", at, worker * 16) for worker in range(os.cpu_count() or 1)]
-    return ", ".join(f"{names[target]} {number}" for is_busy, target, number in held if is_busy)
+    counts = [struct.unpack_from("<iiq", at, worker * 16) for worker in range(os.cpu_count() or 1)]
+    return ", ".join(f"{names[target]} {number}" for is_busy, target, number in counts if is_busy)
 
 
 def _chunk(job: tuple[str, str, int, int, float]) -> Done:
@@ -160,10 +160,10 @@ def _target(name: str, stack: ExitStack) -> Callable[[random.Random], object]:
 def _table(seed: str, done: list[Done], wanted: dict[str, int]) -> str:
     lines = ["| what | inputs | a second | failed |", "|---|--:|--:|--:|"]
     for name in wanted:
-        some = [report for report in done if report.target == name]
-        count, seconds = sum(report.inputs for report in some), sum(report.seconds for report in some)
+        reports = [report for report in done if report.target == name]
+        count, seconds = sum(report.inputs for report in reports), sum(report.seconds for report in reports)
         rate = f"{count / seconds:,.0f}" if seconds else ""
-        lines.append(f"| {name} | {count:,} | {rate} | {sum(len(report.failures) for report in some)} |")
+        lines.append(f"| {name} | {count:,} | {rate} | {sum(len(report.failures) for report in reports)} |")
     failed = sum(len(report.failures) for report in done)
     lines.append(f"| together, seed {seed} | {sum(report.inputs for report in done):,} | | {failed} |")
     return "\n".join(lines)

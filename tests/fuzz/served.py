@@ -67,9 +67,9 @@ class Indexes:
             lambda: Item.sync.get("a").sync.save(),
             lambda: Item.sync.select(ids=["a", "b", "../other:1"]),
         ]
-        for deed in rng.sample(deeds, 3):
+        for action in rng.sample(deeds, 3):
             try:
-                deed()
+                action()
             except RedisModelsError as exc:
                 assert len(str(exc)) < 5000, exc
 

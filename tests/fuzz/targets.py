@@ -31,7 +31,7 @@ from redis_models.migrations.state.entries import AppliedMigration
 from redis_models.migrations.state.history import Event
 from redis_models.migrations.state.integrity import read_as
 from redis_models.migrations.state.quarantine import QuarantinedRecord
-from redis_models.migrations.state.receipts import Checkpoint, VerificationReceipt
+from redis_models.migrations.state.receipts import UnfinishedVerification, VerificationReceipt
 from redis_models.migrations.state.store import _journal_of
 from redis_models.project.settings import load_settings
 
@@ -85,7 +85,7 @@ _KINDS: Final[Mapping[str, type[Any]]] = {
     "history:shop": Event,
     "quarantine:shop": QuarantinedRecord,
     "receipt:shop": VerificationReceipt,
-    "verification:shop": Checkpoint,
+    "verification:shop": UnfinishedVerification,
 }
 _CODECS: Final[dict[str, FieldCodec]] = {}
 
@@ -318,12 +318,12 @@ _URLS: Final = (
 
 def settings(rng: random.Random, directory: Path = _SCRATCH) -> None:
     """Load a settings module whose values nobody means."""
-    held: dict[str, Any] = {"REDIS_URL": rng.choice(_URLS), "APPS": ["shop"]}
+    settings: dict[str, Any] = {"REDIS_URL": rng.choice(_URLS), "APPS": ["shop"]}
     for name in rng.sample(_SETTINGS, rng.randint(0, 3)):
-        held[name] = rng.choice((*ODD, rng.choice(_URLS), [rng.choice(_URLS)], ["a.b", "a.b"]))
+        settings[name] = rng.choice((*ODD, rng.choice(_URLS), [rng.choice(_URLS)], ["a.b", "a.b"]))
     module = f"redis_models_fuzz_{id(rng)}"
     file = directory / f"{module}.py"
-    file.write_text("".join(f"{name} = {value!r}\n" for name, value in held.items()))
+    file.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
     with _importable(directory, module), contextlib.suppress(*_OUR_ERRORS):
         load_settings(module)
     file.unlink()

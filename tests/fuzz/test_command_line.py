@@ -84,7 +84,7 @@ def test_a_long_value_does_not_hide_what_is_wrong_with_it(project: Any, option: 
 
 
 @pytest.mark.parametrize("command", UNKNOWN, ids=lambda command: repr(command)[:60])
-def test_what_names_nothing_is_told_in_a_line(project: Any, command: tuple[str, ...]) -> None:
+def test_an_unknown_name_is_refused_in_one_line(project: Any, command: tuple[str, ...]) -> None:
     ran = project.run(*command)
 
     assert ran.code != 0
@@ -101,11 +101,11 @@ SETTINGS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "value"), SETTINGS, ids=lambda one: repr(one)[:40])
-def test_a_setting_that_nobody_means_is_told_in_a_line(project: Any, server: Any, name: str, value: Any) -> None:
+def test_a_nonsensical_setting_is_refused_in_one_line(project: Any, server: Any, name: str, value: Any) -> None:
     settings = {"REDIS_URL": server.url, "APPS": ["shop"], name: value}
     text = "".join(
-        f"{setting} = {'float(' + repr(repr(held)) + ')' if held != held else repr(held)}\n"
-        for setting, held in settings.items()
+        f"{setting} = {'float(' + repr(repr(given)) + ')' if given != given else repr(given)}\n"
+        for setting, given in settings.items()
     )
     project.write("shop/settings.py", text)
 
@@ -153,7 +153,7 @@ class {name}(Model):
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field[:40])
-def test_a_default_that_no_file_can_hold_is_no_traceback(project: Any, field: str) -> None:
+def test_a_default_that_no_file_can_hold_ends_without_a_traceback(project: Any, field: str) -> None:
     for name in ("Customer", "Item"):
         project.write("shop/models.py", _MODELS.format(name=name, field=field))
         for command in (

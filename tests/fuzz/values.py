@@ -174,11 +174,11 @@ def _plain(rng: random.Random, depth: int) -> Any:
     return rng.choice(_LEAVES) if depth == 0 or rng.random() < 0.3 else _grown(rng, depth, _plain)
 
 
-def _grown(rng: random.Random, depth: int, one: Any) -> Any:
+def _grown(rng: random.Random, depth: int, value: Any) -> Any:
     if rng.random() < 0.5:
-        return [one(rng, depth - 1) for _ in range(rng.randint(0, 4))]
+        return [value(rng, depth - 1) for _ in range(rng.randint(0, 4))]
     return {
-        rng.choice(("a", "b", "size", "1", "", "\ud800", "x")): one(rng, depth - 1) for _ in range(rng.randint(0, 4))
+        rng.choice(("a", "b", "size", "1", "", "\ud800", "x")): value(rng, depth - 1) for _ in range(rng.randint(0, 4))
     }
 
 

@@ -70,12 +70,12 @@ def test_records_of_older_versions_are_read_as_if_they_were_new_and_stay_as_they
     before = project.records()
     customer = bind(_new_code)
 
-    one = customer.sync.get("11")
+    customer_read = customer.sync.get("11")
     many = customer.sync.get_many(["10", "none", "2"])
     everyone = customer.sync.select()
     columns = customer.sync.select(columns=["full_name", "age"], ids=["11"])
 
-    assert one == customer(id="11", full_name="n11", age=11, initial="N")
+    assert customer_read == customer(id="11", full_name="n11", age=11, initial="N")
     assert [found and found.age for found in many] == [None, None, 2]
     assert sorted(found.full_name for found in everyone) == sorted(f"n{at}" for at in range(12))
     assert columns == [{"full_name": "n11", "age": "11"}]
@@ -118,7 +118,7 @@ def test_hundreds_of_old_records_may_be_overwritten_at_once(project: Any, bind: 
     assert found["customer:7"].items() >= {"full_name": b"m7", "_b2.2.legacy_ref": b"r7"}.items()
 
 
-def test_old_code_neither_reads_nor_writes_new_records(project: Any, bind: Any) -> None:
+def test_old_code_does_not_read_or_write_new_records(project: Any, bind: Any) -> None:
     project.fill(5)
     old = bind(_old_code)
     loaded = old.sync.get("1")
@@ -181,7 +181,7 @@ def test_a_record_that_cannot_be_brought_up_is_named_and_hides_no_other(project:
 
 
 @pytest.mark.needs_command("HPEXPIREAT")
-def test_bringing_a_record_up_keeps_its_life_spans(project: Any, bind: Any) -> None:
+def test_upgrading_a_record_keeps_its_ttls(project: Any, bind: Any) -> None:
     project.fill(1)
     customer = bind(_new_code)
     with project.server.client() as client:
@@ -197,7 +197,7 @@ def test_bringing_a_record_up_keeps_its_life_spans(project: Any, bind: Any) -> N
 
 
 @pytest.mark.needs_command("HPEXPIREAT")  # one that lacks it shows the same in every other test
-def test_a_server_that_knows_no_life_spans_of_fields_will_do(new_server: Any, project: Any, bind: Any) -> None:
+def test_a_server_without_field_ttls_will_do(new_server: Any, project: Any, bind: Any) -> None:
     server = new_server("--rename-command", "HPEXPIRETIME", "", "--rename-command", "HPEXPIREAT", "")
     project.server = server
     project.fill(3)
@@ -210,7 +210,7 @@ def test_a_server_that_knows_no_life_spans_of_fields_will_do(new_server: Any, pr
     assert project.migrate().code == 0
 
 
-def test_keys_whose_bytes_are_no_text_are_brought_up_under_their_own_name(project: Any, bind: Any) -> None:
+def test_records_whose_keys_are_not_text_are_upgraded_under_their_own_key(project: Any, bind: Any) -> None:
     customer = bind(_new_code)
     with project.server.client() as client:
         client.hset(b"customer:\xff", mapping={"id": "1", "name": "n", "legacy_ref": "r", "age": "5"})
@@ -236,9 +236,9 @@ def test_new_code_may_write_while_the_migration_runs_and_nothing_is_lost(project
             if at % 2:
                 customer.sync.patch(str(at), visits=value)
             else:
-                one = customer.sync.get(str(at))
-                one.visits = value
-                one.sync.save()
+                customer_read = customer.sync.get(str(at))
+                customer_read.visits = value
+                customer_read.sync.save()
             last[at] = value
             busy.set()
 

@@ -100,8 +100,8 @@ def test_a_user_who_may_touch_the_records_only_can_bring_them_up(project: Any, c
         store.upgrader = upgrader
         try:
             customer.sync.get("7")
-            one = customer(id="8", full_name="new", age=1, initial="N")
-            one.sync.save()
+            record = customer(id="8", full_name="new", age=1, initial="N")
+            record.sync.save()
         finally:
             former.register_model(customer)
     with project.server.client() as client:

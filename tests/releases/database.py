@@ -17,31 +17,31 @@ _SOON_MS: Final = 10 * 365 * 86_400_000  # what expires within ten years was not
 def dump(client: Any) -> dict[str, dict[str, Any]]:
     """Read every key of a database, sorted by name."""
     keys = sorted(client.scan_iter(count=5000))
-    return {_text(key): held for key in keys if (held := _held(client, key)) is not None}
+    return {_text(key): value for key in keys if (value := _held(client, key)) is not None}
 
 
 def records(client: Any) -> dict[str, dict[str, Any]]:
     """Read every key of a database but the engine's own."""
-    return {key: held for key, held in dump(client).items() if not key.startswith("redis_models:")}
+    return {key: value for key, value in dump(client).items() if not key.startswith("redis_models:")}
 
 
 def load(client: Any, database: Mapping[str, Mapping[str, Any]]) -> None:
     """Store what ``dump`` read into an empty database."""
     pipeline = client.pipeline(transaction=False)
-    for name, held in database.items():
+    for name, value in database.items():
         key = _raw(name)
-        _STORERS[held["type"]](pipeline, key, held["value"])
-        if held["expires_at_ms"] is not None:
-            pipeline.pexpireat(key, held["expires_at_ms"])
-        for field, at_ms in held.get("field_expires_at_ms", {}).items():
+        _STORERS[value["type"]](pipeline, key, value["value"])
+        if value["expires_at_ms"] is not None:
+            pipeline.pexpireat(key, value["expires_at_ms"])
+        for field, at_ms in value.get("field_expires_at_ms", {}).items():
             pipeline.execute_command("HPEXPIREAT", key, at_ms, "FIELDS", 1, _raw(field))
     pipeline.execute()
 
 
 def read(path: Path) -> dict[str, Any]:
     """Read a file that ``write`` wrote."""
-    held: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return held
+    value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return value
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
@@ -54,14 +54,14 @@ def _held(client: Any, key: bytes) -> dict[str, Any] | None:
     kind, left_ms = _text(client.type(key)), client.pttl(key)
     if 0 <= left_ms < _SOON_MS:
         return None
-    held = {
+    value = {
         "type": kind,
         "value": _READERS[kind](client, key),
         "expires_at_ms": client.pexpiretime(key) if left_ms >= 0 else None,
     }
     if kind == "hash" and (expires := _field_expires(client, key)):
-        held["field_expires_at_ms"] = expires
-    return held
+        value["field_expires_at_ms"] = expires
+    return value
 
 
 def _field_expires(client: Any, key: bytes) -> dict[str, int]:
@@ -82,11 +82,13 @@ _READERS: Final[Mapping[str, Callable[[Any, bytes], Any]]] = {
     "zset": lambda client, key: {_text(member): score for member, score in client.zrange(key, 0, -1, withscores=True)},
 }
 _STORERS: Final[Mapping[str, Callable[[Any, bytes, Any], Any]]] = {
-    "hash": lambda client, key, held: client.hset(key, mapping={_raw(field): _raw(raw) for field, raw in held.items()}),
-    "string": lambda client, key, held: client.set(key, _raw(held)),
-    "list": lambda client, key, held: client.rpush(key, *map(_raw, held)),
-    "set": lambda client, key, held: client.sadd(key, *map(_raw, held)),
-    "zset": lambda client, key, held: client.zadd(key, {_raw(member): score for member, score in held.items()}),
+    "hash": lambda client, key, value: client.hset(
+        key, mapping={_raw(field): _raw(raw) for field, raw in value.items()}
+    ),
+    "string": lambda client, key, value: client.set(key, _raw(value)),
+    "list": lambda client, key, value: client.rpush(key, *map(_raw, value)),
+    "set": lambda client, key, value: client.sadd(key, *map(_raw, value)),
+    "zset": lambda client, key, value: client.zadd(key, {_raw(member): score for member, score in value.items()}),
 }
 
 

@@ -55,10 +55,10 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
 def _filled(part: ast.expr) -> str:
     if isinstance(part, ast.Constant):
         return str(part.value)
-    told = ast.unparse(part)
-    if re.search(r"\b_at\(", told):
+    text = ast.unparse(part)
+    if re.search(r"\b_at\(", text):
         return "shop 0001"
-    return next((value for name, value in _HOLES.items() if re.search(rf"\b{name}\b", told)), "1")
+    return next((value for name, value in _HOLES.items() if re.search(rf"\b{name}\b", text)), "1")
 
 
 def _quoted() -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The documentation: it names everything that exists and nothing else, and its examples run with the output shown."""
 
 import dataclasses
+import inspect
 import os
 import re
 import shutil
@@ -90,13 +91,24 @@ def test_every_error_is_in_the_reference_with_its_exit_code() -> None:
     assert rows == {cls.__name__: str(int(exit_for(cls.__new__(cls)))) for cls in classes}
 
 
-@pytest.mark.parametrize("name", [name for name in migrations.__all__ if name != "Migration"])
+RUN_NAMES = ("AppResult", "MigrateResult", "migrate")
+
+
+@pytest.mark.parametrize("name", sorted({*migrations.__all__} - {"Migration", *RUN_NAMES}))
 def test_every_operation_is_in_the_reference_with_all_it_takes(name: str) -> None:
     cls = getattr(migrations, name)
     text = section(reference("operations"), name)
 
     if dataclasses.is_dataclass(cls):
         assert {field.name for field in dataclasses.fields(cls) if field.init} <= words_in_code(text)
+
+
+@pytest.mark.parametrize("name", RUN_NAMES)
+def test_what_python_calls_is_in_the_reference_with_all_it_takes_or_has(name: str) -> None:
+    named = getattr(migrations, name)
+    has = {*inspect.signature(named).parameters, *(key for key in vars(named) if not key.startswith("_"))}
+
+    assert has <= words_in_code(section(reference("python"), name))
 
 
 def test_every_option_of_a_model_is_in_the_reference_in_both_spellings() -> None:
@@ -129,7 +141,7 @@ def test_nothing_is_named_that_does_not_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     broken = [link for link in LINK.findall(BLOCK.sub("", page.read_text("utf-8"))) if not leads_somewhere(page, link)]
 
     assert broken == []

@@ -82,7 +82,7 @@ def test_every_data_file_matches_a_pattern() -> None:
 
 
 @pytest.mark.parametrize("name", ["migrations", "cli"])
-def test_the_links_lead_to_the_folders(name: str) -> None:
+def test_the_symlinks_lead_to_the_folders(name: str) -> None:
     link = ROOT / "redis_models" / name
     if not link.is_symlink():
         pytest.skip("this checkout has no links")
@@ -92,7 +92,7 @@ def test_the_links_lead_to_the_folders(name: str) -> None:
 
 
 @pytest.mark.parametrize("folder", [*FOLDERS, "tests", "docs"])
-def test_nobody_imports_the_folders_by_their_bare_names(folder: str) -> None:
+def test_no_module_imports_the_folders_by_their_bare_names(folder: str) -> None:
     strangers = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in modules_of(folder)
@@ -135,5 +135,5 @@ def test_a_wheel_holds_every_file_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run([*command, "--wheel-dir", str(tmp_path), str(source)], check=True, capture_output=True, text=True)
 
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        held = sorted(name for name in wheel.namelist() if ".dist-info/" not in name)
-    assert held == shown_files()
+        names = sorted(name for name in wheel.namelist() if ".dist-info/" not in name)
+    assert names == shown_files()

@@ -183,16 +183,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tests", default=_RUNTIME, help="what pytest runs, in one piece")
     parser.add_argument("--pytest", default="", help="options of pytest, in one piece")
     parser.add_argument("--table", type=Path, help="page that gets the table; the embedded server is tested as well")
-    told = parser.parse_args(arguments)
-    places, options = told.places or installed(), shlex.split(told.pytest)
-    chosen = [*options, *shlex.split(told.tests)]
-    if told.table is None:
+    parsed = parser.parse_args(arguments)
+    places, options = parsed.places or installed(), shlex.split(parsed.pytest)
+    chosen = [*options, *shlex.split(parsed.tests)]
+    if parsed.table is None:
         results = list(results_of(places, chosen))
     else:
         first = tested(embedded(), chosen)
         results = [first, *results_of(places, chosen)]
-        results += with_fakeredis(options) if told.tests == _RUNTIME else []
-        write_table(told.table, table_of(results))
+        results += with_fakeredis(options) if parsed.tests == _RUNTIME else []
+        write_table(parsed.table, table_of(results))
     nothing = f"no other server is installed; {_VARIABLE} may name some, with ':' between"
     print(table_of(results) if results else nothing)
     return 0 if all(result.is_good for result in results) else 1

@@ -86,7 +86,7 @@ def test_servers_come_from_the_environment_if_none_is_named(servers: Path, tmp_p
 
 
 @pytest.mark.parametrize("version", [None, "Redis server v=6.2.14 sha=0", "nothing of the kind"])
-def test_no_other_server_is_no_failure_and_is_said(version: str | None, tmp_path: Path) -> None:
+def test_without_another_server_the_lane_succeeds_and_says_so(version: str | None, tmp_path: Path) -> None:
     if version is not None:
         program(tmp_path, "bin", f"echo {version}")
 

@@ -69,7 +69,7 @@ async def test_records_go_through_tls_both_ways(tls_url: str, certificate: Path)
         assert Note.sync.get("n") == await Note.get("n") == Note(id="n", text="secret")
 
 
-async def test_a_server_that_nobody_vouches_for_is_refused(tls_url: str) -> None:
+async def test_a_server_with_an_untrusted_certificate_is_refused(tls_url: str) -> None:
     async with aclosing(Store.from_url(tls_url)) as store:
         store.register_model(Note)
 

@@ -69,60 +69,60 @@ class Depot(Scheduler):
         self.wire.look()
 
     def _do(self, choice: Choice) -> None:
-        deed, which = choice.deed, choice.which
-        if deed in self.actors:
+        action, which = choice.deed, choice.which
+        if action in self.actors:
             self._goes_often(choice)
-        elif deed == "up to":
+        elif action == "up to":
             self._goes_up_to(self.movers[which // len(POINTS) % 2], POINTS[which % len(POINTS)], which)
-        elif deed == "cut":
+        elif action == "cut":
             self._cuts(self.movers[which % 2], which)
-        elif deed == "kill":
+        elif action == "kill":
             victim = [*self.movers, *self.actors.values()][which % (2 + len(self.actors))]
             self._tell(victim.name, "is killed")
             victim.dies()
-        elif deed in ("recode", "spoil", "mend", "bare"):
-            self._writes_plainly(deed, which)
-        elif deed != "rest":
-            self._befalls(deed)
+        elif action in ("recode", "spoil", "mend", "bare"):
+            self._writes_plainly(action, which)
+        elif action != "rest":
+            self._befalls(action)
 
-    def _befalls(self, deed: str) -> None:
-        self._tell("fate", deed)
-        if deed == "turn":
+    def _befalls(self, action: str) -> None:
+        self._tell("fate", action)
+        if action == "turn":
             self.wish.turn()
-        elif deed == "flush":
+        elif action == "flush":
             self.wire.flush()
-        elif deed == "restart":
+        elif action == "restart":
             self.wire.restarts()
         else:
             self.wire.passes(LIFE_S * 1.1)  # "lapse"
 
-    def _writes_plainly(self, deed: str, which: int) -> None:
+    def _writes_plainly(self, action: str, which: int) -> None:
         """Let a plain client write a record that is not at the newest keys yet; best one that is about to be moved."""
-        some = [parcel for [parcel] in self.parcels.values() if not parcel.key.startswith("pack:c")]
+        parcels = [parcel for [parcel] in self.parcels.values() if not parcel.key.startswith("pack:c")]
         close = set(self._close())
-        some = [parcel for parcel in some if parcel.key in close] or some
-        some = [parcel for parcel in some if ("code" in parcel.fields) is (deed != "mend")]
-        if not some:
+        parcels = [parcel for parcel in parcels if parcel.key in close] or parcels
+        parcels = [parcel for parcel in parcels if ("code" in parcel.fields) is (action != "mend")]
+        if not parcels:
             return
-        one = sorted(some, key=lambda each: each.key)[which * 5 % len(some)]
+        chosen = sorted(parcels, key=lambda each: each.key)[which * 5 % len(parcels)]
         self._marks += 1
-        self._tell("somebody", f"{deed} {one.key}")
-        if deed == "spoil":
+        self._tell("somebody", f"{action} {chosen.key}")
+        if action == "spoil":
             self.was_spoilt = True
-            self.wire.client.hdel(one.key, "code")
-        elif deed == "bare":  # deletes it, and code of the first version makes another of its key
+            self.wire.client.hdel(chosen.key, "code")
+        elif action == "bare":  # deletes it, and code of the first version makes another of its key
             pipeline = self.wire.client.pipeline(transaction=True)
-            pipeline.delete(one.key)
+            pipeline.delete(chosen.key)
             mark = f"b{self._marks}"
-            fields = {"id": one.key.partition(":")[2], "code": f"c{mark}", "note": "x", "n": 1, "uid": f"u{mark}"}
-            pipeline.hset(one.key, mapping=fields)
+            fields = {"id": chosen.key.partition(":")[2], "code": f"c{mark}", "note": "x", "n": 1, "uid": f"u{mark}"}
+            pipeline.hset(chosen.key, mapping=fields)
             pipeline.execute()
         else:
-            self.wire.client.hset(one.key, "code", f"cx{self._marks}")
+            self.wire.client.hset(chosen.key, "code", f"cx{self._marks}")
         self.wire.look()
         self.parcels = self._read()
         for mark, [each] in self.parcels.items():
-            if each.key == one.key and deed == "bare":
+            if each.key == chosen.key and action == "bare":
                 self._touched[mark] = self._step
 
     def _close(self) -> list[str]:
@@ -189,12 +189,12 @@ class Depot(Scheduler):
         """Take what the server holds; each record must be there once, and in the index of its place."""
         seen = self.wire.seen
         parcels = parcels_of(seen.records)
-        for mark, some in parcels.items():
-            if len(some) != 1:
-                raise Violation(f"{mark} is there twice: {some}")
-            table = some[0].key.partition(":")[0]
-            if some[0].key not in seen.indexes[table]:
-                raise Violation(f"{some[0].key} is not in the index")
+        for mark, listed in parcels.items():
+            if len(listed) != 1:
+                raise Violation(f"{mark} is there twice: {listed}")
+            table = listed[0].key.partition(":")[0]
+            if listed[0].key not in seen.indexes[table]:
+                raise Violation(f"{listed[0].key} is not in the index")
         return parcels
 
     def _at(self, key: str) -> Parcel | None:
@@ -238,12 +238,12 @@ class Depot(Scheduler):
                 raise Violation(f"{mover.name} says that all is at {mover.goal}, but these are not: {behind}")
         gone = before.quarantine - seen.quarantine
         for key in sorted(gone):
-            one = self._at(key)
-            if one is not None and one != self._settled(one, mover.versions.get("Parcel", 0)):
-                raise Violation(f"{mover.name} let {key} out of quarantine, which is {one}")
+            parcel = self._at(key)
+            if parcel is not None and parcel != self._settled(parcel, mover.versions.get("Parcel", 0)):
+                raise Violation(f"{mover.name} let {key} out of quarantine, which is {parcel}")
 
-    def _settled(self, one: Parcel, goal: int) -> Parcel | None:
-        return one if one.version > goal else one.at_version(goal).moved()
+    def _settled(self, parcel: Parcel, goal: int) -> Parcel | None:
+        return parcel if parcel.version > goal else parcel.at_version(goal).moved()
 
     def _behind(self, goal: int, mover: Mover) -> list[str]:
         """Give the records that are not where and what they are to be, though the last walk must have met them so.

@@ -123,21 +123,21 @@ class Clerk(Actor):
         return verbs.get(id), Deed("get", key, None)
 
     def _ended(self, result: object) -> str:
-        deed, self.deed, self._doing, self.pending = self.deed, None, None, None
-        assert deed is not None
-        if deed.label in ("create", "patch") and not deed.is_seen:
+        action, self.deed, self._doing, self.pending = self.deed, None, None, None
+        assert action is not None
+        if action.label in ("create", "patch") and not action.is_seen:
             raise Violation(
-                f"{self.name}: {deed.label} of {deed.key} is acknowledged, and was never seen on the server"
+                f"{self.name}: {action.label} of {action.key} is acknowledged, and was never seen on the server"
             )
         return "done"
 
     def _failed(self, exc: RedisModelsError) -> str:
-        deed, self.deed, self._doing, self.pending = self.deed, None, None, None
-        assert deed is not None
+        action, self.deed, self._doing, self.pending = self.deed, None, None, None
+        assert action is not None
         if not isinstance(exc, (NotFoundError, ConflictError, RecordTooNewError, ServerUnreachableError, DataError)):
-            raise Violation(f"{self.name}: {deed.label} of {deed.key} fails without a reason: {exc!r}") from exc
-        if deed.is_seen and not deed.is_open and not isinstance(exc, ServerUnreachableError):
-            raise Violation(f"{self.name}: {deed.label} of {deed.key} is refused ({exc!r}), and was done") from exc
+            raise Violation(f"{self.name}: {action.label} of {action.key} fails without a reason: {exc!r}") from exc
+        if action.is_seen and not action.is_open and not isinstance(exc, ServerUnreachableError):
+            raise Violation(f"{self.name}: {action.label} of {action.key} is refused ({exc!r}), and was done") from exc
         return type(exc).__name__
 
 

@@ -88,16 +88,16 @@ def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
         latest[0] = cursor
         return cursor, keys
 
-    def scanned_all(self: Any, work: Any, strategy: Any, run_id: str, *rest: Any) -> RoundTrips[Any]:
+    def scanned_all(self: Any, rewrite_pass: Any, strategy: Any, run_id: str, *rest: Any) -> RoundTrips[Any]:
         start: Passing = strategy.start
 
         def too_early(*arguments: Any) -> RoundTrips[Any]:
-            ahead = replace(self.journal, model=work.label, cursor=latest[0], run_id=run_id)
-            yield from self.store.checkpoint(self.lease.key, self.lease.epoch, ahead)
+            ahead = replace(self.journal, model=rewrite_pass.label, cursor=latest[0], run_id=run_id)
+            yield from self.store.save_journal(self.lease.key, self.lease.epoch, ahead)
             return (yield from start(*arguments))
 
         strategy.start = too_early
-        return (yield from scan_all(self, work, strategy, run_id, *rest))
+        return (yield from scan_all(self, rewrite_pass, strategy, run_id, *rest))
 
     patch.setattr(key_pages, "scan", scanned)
     patch.setattr(pass_runner.PassRunner, "_scan", scanned_all)
@@ -112,11 +112,11 @@ def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
-    def once(self: Any, work: Any, strategy_for: Any) -> RoundTrips[Any]:
+    def once(self: Any, rewrite_pass: Any, strategy_for: Any) -> RoundTrips[Any]:
         run_id = yield from server_facts.server_run_id()
-        cursor, seen = self._resumed(work.label, run_id)
+        cursor, seen = self._resumed(rewrite_pass.label, run_id)
         scan: Passing = self._scan
-        return (yield from scan(work, strategy_for(cursor == "0"), run_id, cursor, seen, 0))
+        return (yield from scan(rewrite_pass, strategy_for(cursor == "0"), run_id, cursor, seen, 0))
 
     patch.setattr(pass_runner.PassRunner, "_repeat_until_stable", once)
 

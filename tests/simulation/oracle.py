@@ -214,12 +214,12 @@ def _is(state: State | None, raw: list[Any] | None, began_ms: float) -> bool:
     if state is None or raw is None:
         return state is None and raw is None
     _, ends, flat, *lives = raw
-    held = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
-    stamp = held.pop("_v", None)
+    stored = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    stamp = stored.pop("_v", None)
     if stamp != (b"%d" % state.version if state.is_stamped or state.version > 1 else None):
         return False
-    fields = {name: value for name, value in held.items() if not name.startswith("_b")}
-    newest = max((int(name[2]) for name in held if name.startswith("_b")), default=0)
+    fields = {name: value for name, value in stored.items() if not name.startswith("_b")}
+    newest = max((int(name[2]) for name in stored if name.startswith("_b")), default=0)
     if fields != state.fields or newest > state.version:
         return False
     if state.ends < ABOUT:

@@ -141,8 +141,8 @@ def parcels_of(records: Mapping[str, list[Any]]) -> dict[str, list[Parcel]]:
     """Give what a dump has, by the mark that each record was made with and never loses."""
     found: dict[str, list[Parcel]] = {}
     for key, record in records.items():
-        held = {name.decode(): value for name, value in zip(record[2][::2], record[2][1::2], strict=True)}
-        version = int(held.pop("_v", b"1"))
-        fields = {name: value for name, value in held.items() if not name.startswith("_b")}
+        stored = {name.decode(): value for name, value in zip(record[2][::2], record[2][1::2], strict=True)}
+        version = int(stored.pop("_v", b"1"))
+        fields = {name: value for name, value in stored.items() if not name.startswith("_b")}
         found.setdefault(fields.get("uid", b"").decode(), []).append(Parcel(key, version, fields, record[1]))
     return found

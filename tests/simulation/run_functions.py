@@ -121,13 +121,13 @@ def as_batches(work: Callable[[Any], int]) -> RoundTrips[int]:
     thread.start()
     try:
         while True:
-            what, told = relay.asked.get()
+            what, request = relay.asked.get()
             if what == "ended":
-                return cast(int, told)
+                return cast(int, request)
             if what == "failed":
-                raise told
+                raise request
             try:
-                replies = yield told
+                replies = yield request
             except GeneratorExit:
                 relay.answers.put(_Killed())
                 raise
@@ -152,18 +152,18 @@ class StepRunner(Actor):
         return "migrate --run-again" if runs_again else "migrate"
 
     def _migrates(self, relay: Any, runs_again: bool) -> int:
-        world, shelf = self._world, StateStore("default", "steps")
+        world, state_store = self._world, StateStore("default", "steps")
         lease = run(relay, take_lease(relay, LEASE, LIFE_S, world.wire.clock))
         self.epoch = lease.epoch
         try:
-            state = run(relay, shelf.read())
+            state = run(relay, state_store.read())
             world.consents += runs_again and state.journal is not None and bool(state.journal.step)
-            legs = execute_run(
-                relay, lease, shelf, make_run_plan(world.chain, state, _GOAL),
+            segments = execute_run(
+                relay, lease, state_store, make_run_plan(world.chain, state, _GOAL),
                 lambda now: make_run_plan(world.chain, now, _GOAL), policy=Policy(lambda: PACE), report=lambda _: None,
                 run_again=runs_again,
             )  # fmt: skip
-            return sum(1 for _ in legs)
+            return sum(1 for _ in segments)
         finally:
             with suppress(_Killed):
                 run(relay, lease.released())

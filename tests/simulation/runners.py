@@ -87,20 +87,20 @@ class RunnerProcess(Actor):
     def migrates(self, most_errors: int = 0) -> RoundTrips[int]:
         """Do what ``migrate`` does, with the engine's own parts."""
         self.goal = self._wish.goal
-        shelf, policy = StateStore("default", self._chain.app), self.policy(most_errors)
+        state_store, policy = StateStore("default", self._chain.app), self.policy(most_errors)
         lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
         self.epoch = lease.epoch
         changed = 0
         try:
-            journey = make_run_plan(self._chain, (yield from shelf.read()), self.goal)
+            journey = make_run_plan(self._chain, (yield from state_store.read()), self.goal)
             self.versions = self.versions_at(self.goal)
-            for leg in () if journey.is_empty else journey.segments:
-                self.walks = frozenset(work.route.model for work in leg.works)
+            for segment in () if journey.is_empty else journey.segments:
+                self.walks = frozenset(rewrite_pass.route.model for rewrite_pass in segment.works)
                 self.places = frozenset(
-                    keys.start for keys in [*(w.keys for w in leg.works), *(m.keys for m in leg.moves)]
+                    keys.start for keys in [*(w.keys for w in segment.works), *(m.keys for m in segment.moves)]
                 )
-                self.leaves_newer = leg.reach == leg.target
-                result = yield from run_plan(lease, shelf, leg, policy=policy, report=lambda _: None)
+                self.leaves_newer = segment.reach == segment.target
+                result = yield from run_plan(lease, state_store, segment, policy=policy, report=lambda _: None)
                 changed += sum(result.changed.values())
         except RedisModelsError:
             yield from lease.released()
@@ -147,9 +147,9 @@ class Purger(RunnerProcess):
     def _purges(self) -> RoundTrips[int]:
         lease: Lease = yield from take_lease(self._wire.exchange, LEASE, LIFE_S, self._wire.clock)
         self.epoch = lease.epoch
-        shelf = StateStore("default", self._chain.app)
+        state_store = StateStore("default", self._chain.app)
         try:
-            done = yield from purge(lease, shelf, self._chain, None, pace=lambda: PACE, report=lambda _: None)
+            done = yield from purge(lease, state_store, self._chain, None, pace=lambda: PACE, report=lambda _: None)
         except RedisModelsError:
             yield from lease.released()
             raise

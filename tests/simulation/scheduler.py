@@ -54,8 +54,8 @@ class Scheduler:
                 self._do(choice)
             self._rest()
         except Violation as exc:
-            told, again = "\n".join(self.trace), printed(self.wish.goals, schedule)
-            raise Violation(f"{exc}\n\nWhat was done:\n{told}\n\n{again}") from exc
+            report, again = "\n".join(self.trace), printed(self.wish.goals, schedule)
+            raise Violation(f"{exc}\n\nWhat was done:\n{report}\n\n{again}") from exc
 
     def _do(self, choice: Choice) -> None:
         raise NotImplementedError

@@ -221,11 +221,11 @@ def _limited(most: int) -> list[Command]:
 def _seen(reply: Any, tables: Sequence[str]) -> Seen:
     if isinstance(reply, Exception):
         raise reply
-    records, indexes, held, (ledger, snapshot), journal, quarantined = reply
+    records, indexes, stored, (ledger, snapshot), journal, quarantined = reply
     return Seen(
         {record[0].decode(): record for record in sorted(records)},
         {table: frozenset(key.decode() for key in keys) for table, keys in zip(tables, indexes, strict=True)},
-        _text(held),
+        _text(stored),
         frozenset(id.decode() for id in ledger),
         (snapshot or b"").decode(),
         _text(journal),
@@ -258,8 +258,8 @@ def known_scripts() -> list[tuple[str, Script]]:
     ]
 
 
-def _plain(one: object) -> str:
-    text = one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
+def _plain(value: object) -> str:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     return text.removeprefix("redis_models:{default}:")
 
 

@@ -166,9 +166,9 @@ def schedules(bias: str) -> st.SearchStrategy[Drawn]:
     goals = st.sampled_from(_GOALS)
     if bias in _SCENES:
         scenes = st.lists(st.tuples(*map(_choices, _SCENES[bias])), min_size=_SHORTEST // 4, max_size=_LONGEST // 4)
-        return st.tuples(goals, scenes.map(lambda some: [step for each in some for step in each]))
+        return st.tuples(goals, scenes.map(lambda drawn: [step for each in drawn for step in each]))
     weights = {**_PLAIN, **_BIASES[bias]}
-    choice = st.sampled_from([deed for deed, weight in weights.items() for _ in range(weight)]).flatmap(_any_choice)
+    choice = st.sampled_from([action for action, weight in weights.items() for _ in range(weight)]).flatmap(_any_choice)
     return st.tuples(goals, st.lists(choice, min_size=_SHORTEST, max_size=_LONGEST))
 
 
@@ -176,8 +176,8 @@ def _choices(part: _Part) -> st.SearchStrategy[Choice]:
     return st.builds(Choice, st.just(part.deed), st.sampled_from(part.times), st.sampled_from(part.which))
 
 
-def _any_choice(deed: str) -> st.SearchStrategy[Choice]:
-    return _choices(_Part(deed))
+def _any_choice(action: str) -> st.SearchStrategy[Choice]:
+    return _choices(_Part(action))
 
 
 def explore(

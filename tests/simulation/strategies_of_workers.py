@@ -73,12 +73,12 @@ def crew_schedules(bias: str) -> st.SearchStrategy[Drawn]:
     goals = st.sampled_from(_GOALS)
     if bias in _SCENES:
         scenes = st.lists(st.tuples(*map(_choices, _SCENES[bias])), min_size=3, max_size=8)
-        return st.tuples(goals, scenes.map(lambda some: [step for each in some for step in each]))
-    deeds = st.sampled_from([deed for deed, weight in _WEIGHTS.items() for _ in range(weight)])
-    choices = deeds.flatmap(lambda deed: _choices((deed, _TIMES, _ANY)))
+        return st.tuples(goals, scenes.map(lambda drawn: [step for each in drawn for step in each]))
+    deeds = st.sampled_from([action for action, weight in _WEIGHTS.items() for _ in range(weight)])
+    choices = deeds.flatmap(lambda action: _choices((action, _TIMES, _ANY)))
     return st.tuples(goals, st.lists(choices, min_size=15, max_size=50))
 
 
 def _choices(part: Part) -> st.SearchStrategy[Choice]:
-    deed, times, which = part
-    return st.builds(Choice, st.just(deed), st.sampled_from(times), st.sampled_from(which))
+    action, times, which = part
+    return st.builds(Choice, st.just(action), st.sampled_from(times), st.sampled_from(which))

@@ -24,13 +24,13 @@ FOUND: Final[Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_was_mended_stays_so(follow: Any, name: str) -> None:
+def test_repaired_records_stay_repaired(follow: Any, name: str) -> None:
     goals, deeds = FOUND[name]
 
     follow(goals, [Choice(*event) for event in deeds])
 
 
-def test_a_schedule_that_fails_is_told_so_that_it_fails_again(follow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_schedule_is_printed_so_that_it_can_be_replayed(follow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = MUTANTS["no fence"]
     mutant.breaks(monkeypatch)
     with pytest.raises(Violation, match=mutant.shows) as first:

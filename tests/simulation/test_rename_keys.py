@@ -42,7 +42,7 @@ def move(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("number", _SEEDS)
-def test_whoever_goes_next_no_move_loses_anything(move: Callable[..., Depot], number: int, bias: str) -> None:
+def test_moves_lose_nothing_in_any_schedule(move: Callable[..., Depot], number: int, bias: str) -> None:
     explore(move, _A_BIAS, number=number, bias=bias, draw=moving_schedules)
 
 

@@ -26,7 +26,7 @@ _DEEDS: Final = ["rest", *["runner A"] * 2, "runner B", "runner C", *["up to"] *
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "no note before the call": Mutant(
-        recoded(run, "call_step", "run(client, store.checkpoint(lease.key, lease.epoch, note))", "pass"),
+        recoded(run, "call_step", "run(client, store.save_journal(lease.key, lease.epoch, note))", "pass"),
         "",
         "was called 2 times",
     ),
@@ -69,7 +69,7 @@ def _schedules(_: str) -> st.SearchStrategy[Drawn]:
 
 
 @pytest.mark.parametrize("number", _SEEDS)
-def test_whoever_dies_a_function_runs_once(step: Callable[..., Steps], number: int) -> None:
+def test_a_function_runs_once_when_any_process_dies(step: Callable[..., Steps], number: int) -> None:
     explore(step, _A_SEED, number=number, bias="", draw=_schedules)
 
 

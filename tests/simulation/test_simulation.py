@@ -17,5 +17,5 @@ _SEEDS: Final = [int(word) for word in os.environ.get("SEEDS", "1").split()]
 
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("number", _SEEDS)
-def test_whoever_goes_next_nothing_is_lost(follow: Any, number: int, bias: str) -> None:
+def test_nothing_is_lost_in_any_schedule(follow: Any, number: int, bias: str) -> None:
     explore(follow, _A_BIAS, number=number, bias=bias)

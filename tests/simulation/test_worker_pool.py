@@ -44,14 +44,14 @@ def work(shared_server: Any, chain_folder: Path) -> Iterator[Callable[..., Works
 
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("number", _SEEDS)
-def test_whoever_works_nothing_is_lost(work: Callable[..., Workshop], number: int, bias: str) -> None:
-    explore(work, _A_BIAS, number=number, bias=bias, draw=crew_schedules)
+def test_workers_lose_nothing_in_any_schedule(workshop: Callable[..., Workshop], number: int, bias: str) -> None:
+    explore(workshop, _A_BIAS, number=number, bias=bias, draw=crew_schedules)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_broken_work_is_caught(work: Callable[..., Workshop], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_broken_work_is_caught(workshop: Callable[..., Workshop], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     mutant = MUTANTS[name]
     mutant.breaks(monkeypatch)
 
     with pytest.raises(Violation, match=mutant.shows):
-        explore(work, _MOST, number=1, bias=mutant.bias, shrinks=False, draw=crew_schedules)
+        explore(workshop, _MOST, number=1, bias=mutant.bias, shrinks=False, draw=crew_schedules)

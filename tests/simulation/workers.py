@@ -94,9 +94,9 @@ class Member(RunnerProcess):
         self.epoch = int(task.fence.epoch)
         kind = next(kind for kind in KINDS if task.start == f"{kind.table}:")
         self.versions = {kind.name: task.target}
-        route = replace(routes_of(self._chain)[task.start], leaves_newer=task.leaves_newer)
+        upgrade_path = replace(routes_of(self._chain)[task.start], leaves_newer=task.leaves_newer)
         self._doing = rewrite_here(
-            task.fence, route, task.target, task.keys, task.at_once, is_unthrottled=task.is_unthrottled
+            task.fence, upgrade_path, task.target, task.keys, task.at_once, is_unthrottled=task.is_unthrottled
         )
         return True
 

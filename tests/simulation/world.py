@@ -87,46 +87,46 @@ class World(Scheduler):
         return RunnerProcess(name, self.truth, self.wire, self._code.chain, wish)
 
     def _do(self, choice: Choice) -> None:
-        deed, which = choice.deed, choice.which
-        if deed in self.actors:
+        action, which = choice.deed, choice.which
+        if action in self.actors:
             self._goes_often(choice)
-        elif deed == "up to":
+        elif action == "up to":
             self._goes_up_to(self.runners[which // len(POINTS)], POINTS[which % len(POINTS)], which)
-        elif deed in ("cut", "lose", "late"):
-            self._breaks(list(self.actors.values())[which % len(self.actors)], which, deed)
-        elif deed == "deliver":
+        elif action in ("cut", "lose", "late"):
+            self._breaks(list(self.actors.values())[which % len(self.actors)], which, action)
+        elif action == "deliver":
             self._delivers(which)
-        elif deed == "part":
+        elif action == "part":
             # Runners more often than others.
             several = [*self.actors.values(), *self.runners]
             self._does_part(several[-1 - which % len(several)], which)
-        elif deed == "kill":
+        elif action == "kill":
             # Runners more often than others.
             victims = [*self.runners, *self.runners, *self.actors.values()]
             self._kills(victims[which % len(victims)])
-        elif deed == "end":
+        elif action == "end":
             self._ends(which)
-        elif deed in ("spoil", "mend"):
-            self._writes_age(which, is_bad=deed == "spoil")
-        elif deed != "rest":
-            self._befalls(deed)
+        elif action in ("spoil", "mend"):
+            self._writes_age(which, is_bad=action == "spoil")
+        elif action != "rest":
+            self._befalls(action)
 
-    def _befalls(self, deed: str) -> None:
-        self._tell("somebody" if deed in ("turn", "pause") else "fate", deed)
-        if deed == "turn":
+    def _befalls(self, action: str) -> None:
+        self._tell("somebody" if action in ("turn", "pause") else "fate", action)
+        if action == "turn":
             self.wish.turn()
-        elif deed == "pause":
+        elif action == "pause":
             self.wish.pace = PACE if self.wish.pace is PAUSED else PAUSED
-        elif deed == "fill":
+        elif action == "fill":
             self.wire.is_full = not self.wire.is_full
-        elif deed == "flush":
+        elif action == "flush":
             self.wire.flush()
-        elif deed == "restart":
+        elif action == "restart":
             self.wire.restarts()
             self._under_way.clear()
             self._late.clear()
         else:
-            self.wire.passes(LIFE_S * {"lapse": 1.1, "tick": 0.35}[deed])
+            self.wire.passes(LIFE_S * {"lapse": 1.1, "tick": 0.35}[action])
 
     def _kills(self, victim: Actor) -> None:
         if victim.is_busy:
@@ -159,11 +159,11 @@ class World(Scheduler):
     def _writes_age(self, which: int, *, is_bad: bool) -> None:
         """Let a plain client write an age that cannot be converted into an old record, or mend one."""
         states = self.truth.states
-        some = [key for key in sorted(states) if "age" in states[key].fields and states[key].version < CUSTOMER.newest]
-        some = some if is_bad else [key for key in some if is_stuck(states[key], CUSTOMER.newest)]
-        if not some:
+        keys = [key for key in sorted(states) if "age" in states[key].fields and states[key].version < CUSTOMER.newest]
+        keys = keys if is_bad else [key for key in keys if is_stuck(states[key], CUSTOMER.newest)]
+        if not keys:
             return
-        key = some[which * 5 % len(some)]
+        key = keys[which * 5 % len(keys)]
         age = b"%s%d" % (b"x" if is_bad else b"", 7000 + self._step)
         self._tell(key, f"gets the age {age!r}")
         self.wire.client.hset(key, "age", age)
@@ -212,18 +212,18 @@ class World(Scheduler):
         self._befalls("turn")
         return False
 
-    def _breaks(self, actor: Actor, which: int, deed: str) -> None:
+    def _breaks(self, actor: Actor, which: int, action: str) -> None:
         """Break the connection of an actor: before or after the server executed its batch, or with it still on the way.
 
         What its driver does then is decided as it is: the batch is sent again, or ends in an error.
         """
         if not self._begins(actor, which) or not actor.pending:
             return
-        told = {"cut": "and hears no answer", "lose": "which is not sent", "late": "which is on its way"}[deed]
-        self._tell(actor.name, f"{self._told(actor)}, {told}")
-        if deed == "cut":
+        effect = {"cut": "and hears no answer", "lose": "which is not sent", "late": "which is on its way"}[action]
+        self._tell(actor.name, f"{self._told(actor)}, {effect}")
+        if action == "cut":
             self._execute(actor)
-        elif deed == "late" and not changes_nothing(actor.pending):
+        elif action == "late" and not changes_nothing(actor.pending):
             session = Session(self.wire.run_id.encode(), 1 + max((name.session.id for name in self._late), default=0))
             rest = actor.pending[len(actor.answered) :]
             self._late.append(Late(actor, session, rest, actor.operation, dict(actor.versions), actor.epoch))

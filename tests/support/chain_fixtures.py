@@ -52,20 +52,20 @@ class Database:
     ) -> int:
         """Bring the database to a position of the chain; give how many records were moved."""
         exchange = exchange or self.exchange
-        shelf = StateStore("default", chain.app)
+        state_store = StateStore("default", chain.app)
         position = chain.head_position if target is None else target
         with hold_lease(exchange, "default", life_s=10) as lease:
-            journey = make_run_plan(chain, run(exchange, shelf.read()), position, meets_all=meets_all)
-            legs = execute_run(
+            run_plan = make_run_plan(chain, run(exchange, state_store.read()), position, meets_all=meets_all)
+            segments = execute_run(
                 exchange,
                 lease,
-                shelf,
-                journey,
+                state_store,
+                run_plan,
                 lambda state: make_run_plan(chain, state, position, meets_all=meets_all),
                 policy=Policy(fixed_throttle(10), **policy),
                 report=lambda _: None,
             )
-            return sum(result.moved for _, result in legs)
+            return sum(result.moved for _, result in segments)
 
     def put(self, key: str, life_ms: int = 0, **fields: str | bytes) -> None:
         """Store a record, and its key in the index beside it."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import redis_models
 from redis_models.cli.main import main
+from redis_models.migrations import MigrateResult, migrate
+from redis_models.project import apps
 
 if TYPE_CHECKING:
     from ..conftest import Server
@@ -201,6 +203,16 @@ class Project:
         with _fresh_process(self.root, self.keyboard), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(arguments, "python -m redis_models")
         return Ran(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+    def migrate_from_python(self, **arguments: Any) -> MigrateResult:
+        """Call ``migrations.migrate`` in this process, as a new one would, with nothing set up before."""
+        set_up = apps._project
+        try:
+            apps._project = apps._Project()
+            with _fresh_process(self.root, None):
+                return migrate(**arguments)
+        finally:
+            apps._project = set_up
 
     def run_apart(self, *arguments: str) -> Ran:
         """Run a command, or a file of Python, to its end, in a process of its own."""

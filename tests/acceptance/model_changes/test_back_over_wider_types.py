@@ -156,7 +156,7 @@ def test_a_value_written_by_new_code_before_a_run_that_is_given_up_is_looked_at(
     assert "give back= a function" in shop.err
 
 
-def test_the_way_back_is_told_of_before(shop: Any) -> None:
+def test_the_way_back_is_described_before_the_run(shop: Any) -> None:
     shop.release("rank: int = 0")
     shop.release("rank: int | None = None", version=2)
 
@@ -210,7 +210,7 @@ def wider_types(draw: st.DrawFn) -> _Drawn:
     gone = draw(st.sampled_from(new))
     old = [member for member in new if member != gone]
     values = st.one_of([_LEAVES[member] for member in new])
-    frame, some = draw(
+    frame, drawn = draw(
         st.sampled_from(
             [
                 ("{}", values),
@@ -222,7 +222,7 @@ def wider_types(draw: st.DrawFn) -> _Drawn:
         )
     )
     before, after = (" | ".join(name if frame == "{}" else _in_json(name) for name in part) for part in (old, new))
-    return _Drawn(frame.format(before), frame.format(after), draw(some))
+    return _Drawn(frame.format(before), frame.format(after), draw(drawn))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -237,11 +237,13 @@ def test_what_comes_back_is_what_the_older_type_reads_as_the_same_value(drawn: _
     value = new.codec.validate_jsonable(drawn.value)
     raw = new.codec.encode(value)
     before = CreateModel("M", {"id": "str", "x": drawn.old}, "id", "m").apply(Snapshot())
-    route = UpgradePath("M", (make_version_step("M", before, [AlterField("M", "x", drawn.old, drawn.new)], 2),), 1)
+    upgrade_path = UpgradePath(
+        "M", (make_version_step("M", before, [AlterField("M", "x", drawn.old, drawn.new)], 2),), 1
+    )
     record = {"_v": b"2", "id": b"1", "x": raw}
 
     try:
-        back = route.rewrite(record, 1).fields
+        back = upgrade_path.rewrite(record, 1).fields
     except RecordError as exc:
         assert exc.field == "x"
         assert not _reads_as(old, raw, value)

@@ -113,7 +113,7 @@ def test_back_may_be_given_to_a_migration_that_is_applied(shop: Any, is_begun: b
     assert shop.migrate() == 0, shop.err
 
 
-def test_a_way_back_that_is_given_up_bears_a_function_that_was_given_meanwhile(shop: Any) -> None:
+def test_a_way_back_that_is_given_up_allows_a_function_that_was_added_later(shop: Any) -> None:
     shop.release("name: int = 0")
     _fill(shop, "5")
     shop.release("name: str = ''", version=2)
@@ -159,13 +159,13 @@ def test_an_import_of_everything_counts_as_an_edit_which_is_said(shop: Any) -> N
     shop.edit("from redis_models import migrations", "from math import *\n\nfrom redis_models import migrations")
 
     assert shop.migrate("shop", "1") == 8
-    assert "its 'from math import *' is part of it" in shop.err
+    assert "its 'from math import *' counts as part of it" in shop.err
     assert "import by name" in shop.err
     shop.edit("from math import *", "from math import floor")
     assert shop.migrate("shop", "1") == 0, shop.err
 
 
-def test_a_function_that_both_ways_use_is_no_matter_of_the_way_back(shop: Any) -> None:
+def test_a_function_that_both_directions_use_does_not_concern_the_way_back(shop: Any) -> None:
     shop.release("name: int = 0")
     shop.put("one", name="5")
     shop.declare("name: str = ''", version=2)

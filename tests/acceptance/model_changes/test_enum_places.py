@@ -92,7 +92,7 @@ def test_in_nested_objects_the_path_is_asked_about(shop: Any, path: str) -> None
 
 
 @pytest.mark.parametrize(("old", "new"), _LITERALS.values(), ids=_LITERALS)
-def test_literals_are_asked_about_likewise(shop: Any, old: str, new: str) -> None:
+def test_literals_are_asked_about_in_the_same_way(shop: Any, old: str, new: str) -> None:
     shop.release(f"x: {old}")
     shop.declare(f"x: {new}", version=2)
 

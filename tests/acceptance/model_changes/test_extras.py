@@ -54,7 +54,7 @@ def test_what_new_code_wrote_into_the_field_is_an_extra_field_of_old_code_afterw
     assert items == {"with": {"city": "Oslo"}, "new": {"city": 'a "b"'}, "without": {}}
 
 
-def test_replaced_extras_stay_aside_and_come_back(shop: Any) -> None:
+def test_replaced_extra_fields_become_undo_fields_and_come_back(shop: Any) -> None:
     before = _begin(shop, city="Rome")
     shop.release(_ALLOW + _CITY, version=2, answers=("--extra", "Item.city=replace"))
     cities = {item.city for item in shop.code().Item.sync.select()}
@@ -173,7 +173,7 @@ def test_auto_refuses_what_is_ambiguous(shop: Any) -> None:
 
 
 @pytest.mark.parametrize("change", [_CITY, "rename"])
-def test_a_stored_field_that_nobody_declared_is_not_hidden_without_a_consent(shop: Any, change: str) -> None:
+def test_an_undeclared_stored_field_is_not_hidden_without_consent(shop: Any, change: str) -> None:
     shop.release(_IGNORE)
     shop.put("one", name="a", city='"Rome"')
     before = shop.records()

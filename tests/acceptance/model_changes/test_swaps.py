@@ -55,7 +55,7 @@ def test_values_that_stay_are_converted(shop: Any) -> None:
     ],
     ids=["three", "optional", "among others"],
 )
-def test_whatever_goes_around_is_asked_about(shop: Any, old: str, new: str, question: str) -> None:
+def test_every_possible_cycle_of_renames_is_asked_about(shop: Any, old: str, new: str, question: str) -> None:
     shop.release(old)
     shop.declare(new, version=2)
 
@@ -89,7 +89,7 @@ def test_a_function_that_converts_one_of_them_in_its_place_answers_it(shop: Any)
     assert "may have moved there" not in shop.err
 
 
-def test_that_a_field_stays_is_no_answer_where_nobody_asks(shop: Any) -> None:
+def test_an_answer_without_a_question_is_refused(shop: Any) -> None:
     shop.release(_OLD)
     shop.declare("age: str = ''\nnick: str = ''", version=2)
 

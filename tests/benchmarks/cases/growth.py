@@ -67,10 +67,10 @@ def _inserted(bench: Bench, library: type[Table], count: int) -> float:
 def _iterated(bench: Bench, library: type[Table], count: int) -> float:
     table = library(bench.server, TEN)
     began = time.perf_counter()
-    met = sum(1 for _ in table.iterate())
+    read = sum(1 for _ in table.iterate())
     took = time.perf_counter() - began
     table.close()
-    assert met == count, f"{table.name} met {met} of {count}"
+    assert read == count, f"{table.name} met {read} of {count}"
     return took
 
 

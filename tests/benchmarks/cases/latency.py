@@ -32,10 +32,10 @@ def latency(bench: Bench) -> list[Group]:
             lines[f"{name}, p99"] = _line(during, 0.99)
             lines[f"{name}, p50"] = _line(during, 0.5)
     series: list[Series] = []
-    for name, some in found.items():
+    for name, measured in found.items():
         for title, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
             is_promised = name == _DEFAULT and title == "p99"
-            values = [latency.quantile_ms(share) for latency in some]
+            values = [latency.quantile_ms(share) for latency in measured]
             promise = Promise(_PROMISED_MS, is_at_most=True) if is_promised else None
             series.append(Series(f"{name}, {title}", values, "ms", promise=promise))
     notes = (
@@ -55,17 +55,17 @@ def _watch(bench: Bench, project: Project, options: tuple[str, ...]) -> tuple[La
     started = time.monotonic()
     project.migrate(*options)
     ended = time.monotonic()
-    met = client.end()
-    return met.between(began, started), met.between(started, ended)
+    latencies = client.end()
+    return latencies.between(began, started), latencies.between(started, ended)
 
 
-def _line(met: Latencies, share: float) -> list[tuple[float, float]]:
+def _line(latencies: Latencies, share: float) -> list[tuple[float, float]]:
     """Give a quantile of each tenth of a second, by seconds since the first."""
-    if not met.began:
+    if not latencies.began:
         return []
-    first, last = met.began[0], met.began[-1]
+    first, last = latencies.began[0], latencies.began[-1]
     points: list[tuple[float, float]] = []
     for window in range(int((last - first) / _WINDOW_S) + 1):
         start = first + window * _WINDOW_S
-        points.append((window * _WINDOW_S, met.between(start, start + _WINDOW_S).quantile_ms(share)))
+        points.append((window * _WINDOW_S, latencies.between(start, start + _WINDOW_S).quantile_ms(share)))
     return points

@@ -137,8 +137,8 @@ def verify(bench: Bench) -> list[Group]:
     name, pipeline = "redis_models, the whole command", "redis-py + pydantic"
 
     def verified() -> int:
-        told = project.run("verify").document
-        assert told["ok"], told
+        result = project.run("verify").document
+        assert result["ok"], result
         return records
 
     def read() -> int:

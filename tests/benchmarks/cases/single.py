@@ -76,15 +76,15 @@ def assign(bench: Bench) -> list[Group]:
 
     def prepared(table: Table, count: int) -> Contender:
         table.require("assign")
-        one = _changing(bench, change)(table, count)
+        instance = _changing(bench, change)(table, count)
 
         def prepare() -> None:
-            one.prepare()
+            instance.prepare()
             rows = table.kind.rows(count)
             stored = table.automatic(rows) if isinstance(table, Ours) else table.select()
-            objects[table.name] = sorted(stored, key=lambda one: table.plain(one)["id"])
+            objects[table.name] = sorted(stored, key=lambda instance: table.plain(instance)["id"])
 
-        return Contender(one.name, one.work, prepare, one.check)
+        return Contender(instance.name, instance.work, prepare, instance.check)
 
     objects: dict[str, list[Any]] = {}
     notes = ("redis_models: an AutoModel, which writes before the statement ends. Others: assignment and save.",)

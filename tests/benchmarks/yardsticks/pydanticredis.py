@@ -31,8 +31,8 @@ class PydanticRedis(Table):
     def make(self, rows: Sequence[Row]) -> list[Any]:
         return [self._model(**row) for row in rows]
 
-    def plain(self, one: Any) -> Row:
-        row: Row = one.model_dump()
+    def plain(self, instance: Any) -> Row:
+        row: Row = instance.model_dump()
         return row
 
     def insert(self, objects: Sequence[Any]) -> None:

@@ -37,8 +37,8 @@ class RedisOm(Table):
     def make(self, rows: Sequence[Row]) -> list[Any]:
         return [self._model(**row) for row in rows]
 
-    def plain(self, one: Any) -> Row:
-        return {name: getattr(one, name) for name in self.kind.columns}
+    def plain(self, instance: Any) -> Row:
+        return {name: getattr(instance, name) for name in self.kind.columns}
 
     def insert(self, objects: Sequence[Any]) -> None:
         self._model.add(objects)

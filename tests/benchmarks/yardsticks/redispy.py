@@ -68,16 +68,16 @@ class RedisPy(Table):
     def make(self, rows: Sequence[Row]) -> list[Any]:
         return [as_stored(row) for row in rows]
 
-    def plain(self, one: Any) -> Row:
-        return as_typed(self.kind, one)
+    def plain(self, instance: Any) -> Row:
+        return as_typed(self.kind, instance)
 
     def insert(self, objects: Sequence[Any]) -> None:
         for start in range(0, len(objects), BATCH):
-            some = objects[start : start + BATCH]
+            batch = objects[start : start + BATCH]
             pipeline = self._client.pipeline(transaction=False)
-            for instance in some:
+            for instance in batch:
                 pipeline.hset(key_of(instance["id"]), mapping=self._written(instance))
-            pipeline.zadd(INDEX, keys_of(some))
+            pipeline.zadd(INDEX, keys_of(batch))
             pipeline.execute()
 
     def select(self) -> list[Any]:
@@ -126,5 +126,5 @@ class RedisPy(Table):
                 reply[name] = json.loads(reply[name])
         return replies
 
-    def _written(self, one: Row) -> Row:
-        return one if not self._nested else {**one, **{name: json.dumps(one[name]) for name in self._nested}}
+    def _written(self, row: Row) -> Row:
+        return row if not self._nested else {**row, **{name: json.dumps(row[name]) for name in self._nested}}

@@ -25,8 +25,8 @@ class RedisPyPydantic(RedisPy):
     def make(self, rows: Sequence[Row]) -> list[Any]:
         return [self._model(**row) for row in rows]
 
-    def plain(self, one: Any) -> Row:
-        row: Row = one.model_dump()
+    def plain(self, instance: Any) -> Row:
+        row: Row = instance.model_dump()
         return row
 
     def insert(self, objects: Sequence[Any]) -> None:
@@ -41,8 +41,8 @@ class RedisPyPydantic(RedisPy):
             instance.visits = value
             self._client.hset(key_of(instance.id), "visits", value)
 
-    def _dumped(self, one: BaseModel) -> Row:
-        dumped = one.model_dump(mode="json")
+    def _dumped(self, instance: BaseModel) -> Row:
+        dumped = instance.model_dump(mode="json")
         return {name: str(value).lower() if isinstance(value, bool) else value for name, value in dumped.items()}
 
     def _finished(self, replies: list[Any]) -> list[Any]:

@@ -48,7 +48,7 @@ class Table(ABC):
         """Make objects that are ready to be stored; not timed."""
 
     @abstractmethod
-    def plain(self, one: Any) -> Row:
+    def plain(self, instance: Any) -> Row:
         """Give the row that an object was made of, or is equal to; not timed."""
 
     @abstractmethod

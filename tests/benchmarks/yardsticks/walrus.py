@@ -35,8 +35,8 @@ class Walrus(Table):
     def make(self, rows: Sequence[Row]) -> list[Any]:
         return [self._model(**{name: _without_zone(value) for name, value in row.items()}) for row in rows]
 
-    def plain(self, one: Any) -> Row:
-        return {name: _with_zone(getattr(one, name)) for name in self.kind.columns}
+    def plain(self, instance: Any) -> Row:
+        return {name: _with_zone(getattr(instance, name)) for name in self.kind.columns}
 
     def insert(self, objects: Sequence[Any]) -> None:
         self.save(objects)  # it has nothing for many at once

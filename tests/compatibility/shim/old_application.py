@@ -51,15 +51,15 @@ async def main(socket_path: str) -> None:
     PydanticAioredisCRUDRouter(schema=Guest, store=store)
     assert store.model("bottle") is Bottle and store.model("Guest") is Guest
 
-    some = [Bottle(label=name, filled=date(1990, 1, day), note=None) for day, name in enumerate("abc", 1)]
-    assert await Bottle.insert(some) == [4, 1, 4, 1, 4, 1]
-    assert await Bottle.select() == some
+    records = [Bottle(label=name, filled=date(1990, 1, day), note=None) for day, name in enumerate("abc", 1)]
+    assert await Bottle.insert(records) == [4, 1, 4, 1, 4, 1]
+    assert await Bottle.select() == records
     assert await Bottle.select(columns=["litres", "filled"], ids=["b"]) == [{"litres": "0.7", "filled": "1990-01-02"}]
     stored: Any = await store.redis_store.hgetall("cellar:bottle:a")
-    assert Bottle(**Bottle.deserialize_partially(stored)) == some[0]
-    async with some[0].update() as bottle:
+    assert Bottle(**Bottle.deserialize_partially(stored)) == records[0]
+    async with records[0].update() as bottle:
         bottle.litres = 1.5
-    assert await Bottle.select(ids=["a"]) == some[:1]
+    assert await Bottle.select(ids=["a"]) == records[:1]
     assert await Bottle.delete(ids=["a", "b"]) == [2, 2]
     assert await Bottle.delete() == [1, 1]
     assert await Bottle.delete() is None

@@ -39,7 +39,7 @@ Field = str | tuple[str, object] | FieldSchema
 def model(name: str = "A", version: int = 1, key: str = "id", table: str = "", **fields: Field) -> ModelSchema:
     """Make a schema; a field is its type, or its type and default; the key is text unless it is given."""
     given_fields = {key: "str", **fields}
-    made = tuple(sorted((schema_of(each, field) for each, field in given_fields.items()), key=lambda one: one.name))
+    made = tuple(sorted((schema_of(each, field) for each, field in given_fields.items()), key=lambda model: model.name))
     return ModelSchema(name, version, key, "shop", ":", table or name.lower(), made)
 
 
@@ -310,7 +310,7 @@ def answer_for(question: Question, choose: Any) -> Answer:
 
 @given(old=SHAPES, new=SHAPES, chosen=st.data())
 @settings(deadline=None)  # the first example compiles types, on a busy machine for half a second
-def test_whatever_is_answered_the_operations_lead_to_the_code(
+def test_any_answers_give_operations_that_lead_to_the_code(
     old: dict[str, str], new: dict[str, str], chosen: st.DataObject
 ) -> None:
     before, after = Snapshot((model("A", 1, "id", "", **old),)), Snapshot((model("A", 2, "id", "", **new),))

@@ -275,7 +275,7 @@ SAME: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("case", SAME)
-def test_what_stores_the_same_is_no_migration(same: Callable[..., bool], case: str) -> None:
+def test_a_change_that_stores_the_same_bytes_is_not_a_migration(same: Callable[..., bool], case: str) -> None:
     old, new = SAME[case]
 
     assert same(old, new)
@@ -359,7 +359,7 @@ def test_A_auto_a_version_that_rises_alone_names_the_file() -> None:
     assert suggest_name([], {"A": 3}, is_first=False) == "a_version_3"
 
 
-def test_A_parse_number_and_arrange_for_graph_the_chain_goes_by_numbers() -> None:
+def test_A_parse_number_and_arrange_for_graph_the_chain_is_ordered_by_number() -> None:
     first = LoadedMigration(9, "0009_b", "", "b", None, {"A": 1}, (_CREATE,), "")
     second = LoadedMigration(10, "0010_a", "", "a", "b", {"A": 2}, (_ADD,), "")
 
@@ -367,14 +367,14 @@ def test_A_parse_number_and_arrange_for_graph_the_chain_goes_by_numbers() -> Non
 
 
 def test_A_arrange_for_graph_with_multiple_initial_is_refused_because_there_is_one_line() -> None:
-    one, other = (LoadedMigration(1, f"0001_{id}", "", id, None, {"A": 1}, (_CREATE,), "") for id in "ab")
+    first, other = (LoadedMigration(1, f"0001_{id}", "", id, None, {"A": 1}, (_CREATE,), "") for id in "ab")
 
     with pytest.raises(MigrationFileError, match="both the first"):
-        Chain("shop", (one, other))
+        Chain("shop", (first, other))
 
 
 @pytest.mark.parametrize("option", ["indexes", "unique_together", "constraints", "index_together"])
-def test_J_there_are_no_secondary_indexes_so_an_option_for_them_is_refused_by_name(option: str) -> None:
+def test_J_an_option_for_secondary_indexes_is_refused_by_name(option: str) -> None:
     meta = type("Meta", (), {option: [["x"]]})
 
     with pytest.raises(ModelDeclarationError, match=rf"Meta\.{option} is not an option"):
@@ -388,7 +388,7 @@ def test_K_two_classes_over_one_table_have_one_owner_and_the_other_is_refused(co
         compare(_CUSTOMER.format(_TABLE), proxy)
 
 
-def test_K_proxy_an_abstract_or_unmanaged_second_class_is_no_change(same: Callable[..., bool]) -> None:
+def test_K_proxy_an_abstract_or_unmanaged_second_class_is_not_a_change(same: Callable[..., bool]) -> None:
     proxy = _CLIENT.format(f"{_TABLE}\n        managed = False")
 
     assert same(_CUSTOMER.format(_TABLE), _CUSTOMER.format(_TABLE) + proxy)

@@ -18,13 +18,13 @@ NAMES = ("a", "b", "c", "d", "e")
 @given(st.permutations(NAMES), st.integers(0, 5))
 def test_moves_in_any_circle_never_meet_a_name_in_use(mixed: list[str], count: int) -> None:
     moves = {old: new for old, new in zip(NAMES[:count], mixed[:count], strict=True) if old != new}
-    held = {name: name for name in NAMES if name in moves or name not in moves.values()}
+    matches = {name: name for name in NAMES if name in moves or name not in moves.values()}
 
-    for old, new in order_moves(moves, list(held)):
-        assert new not in held
-        held[new] = held.pop(old)
+    for old, new in order_moves(moves, list(matches)):
+        assert new not in matches
+        matches[new] = matches.pop(old)
 
-    assert {new: old for new, old in held.items() if new != old} == {new: old for old, new in moves.items()}
+    assert {new: old for new, old in matches.items() if new != old} == {new: old for old, new in moves.items()}
 
 
 def _asked(before: str, after: str) -> dict[str, list[str]]:

@@ -333,7 +333,7 @@ SAME: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("case", SAME)
-def test_what_stores_the_same_is_no_migration(same: Callable[..., bool], case: str) -> None:
+def test_a_change_that_stores_the_same_bytes_is_not_a_migration(same: Callable[..., bool], case: str) -> None:
     old, new = SAME[case]
 
     assert same(old, new)

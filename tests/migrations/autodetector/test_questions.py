@@ -22,7 +22,7 @@ Field = str | tuple[str, object] | FieldSchema
 def model(name: str = "A", version: int = 1, key: str = "id", table: str = "", **fields: Field) -> ModelSchema:
     """Make a schema; a field is its type, or its type and default; the key is text unless it is given."""
     given_fields = {key: "str", **fields}
-    made = tuple(sorted((schema_of(each, field) for each, field in given_fields.items()), key=lambda one: one.name))
+    made = tuple(sorted((schema_of(each, field) for each, field in given_fields.items()), key=lambda model: model.name))
     return ModelSchema(name, version, key, "shop", ":", table or name.lower(), made)
 
 

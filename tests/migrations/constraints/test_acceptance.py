@@ -169,7 +169,7 @@ def _told(old: Any, new: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("before", "after", "said"), _STRICTER.values(), ids=list(_STRICTER))
-def test_what_is_stricter_is_told_and_what_is_looser_is_not(
+def test_only_stricter_constraints_are_reported(
     declare: Callable[[str], Any], before: str, after: str, said: str
 ) -> None:
     old, new = declare(_BASE), declare(_BASE.replace(before, after, 1))
@@ -181,7 +181,7 @@ def test_what_is_stricter_is_told_and_what_is_looser_is_not(
 
 
 @pytest.mark.parametrize(("before", "after"), _NOT_STRICTER.values(), ids=list(_NOT_STRICTER))
-def test_what_reads_the_same_is_no_news(declare: Callable[[str], Any], before: str, after: str) -> None:
+def test_values_that_read_the_same_are_not_reported(declare: Callable[[str], Any], before: str, after: str) -> None:
     old, new = declare(_BASE), declare(_BASE.replace(before, after, 1))
 
     assert before in _BASE
@@ -225,10 +225,12 @@ _MADE = {
 }
 
 
-@pytest.mark.parametrize(("head", "one", "other"), _MADE.values(), ids=list(_MADE))
-def test_what_a_validator_was_made_with_counts(declare: Callable[[str], Any], head: str, one: str, other: str) -> None:
+@pytest.mark.parametrize(("head", "first", "other"), _MADE.values(), ids=list(_MADE))
+def test_what_a_validator_was_made_with_counts(
+    declare: Callable[[str], Any], head: str, first: str, other: str
+) -> None:
     text = head + _BASE.replace("price: Decimal = ", "price: Annotated[Decimal, AfterValidator(MADE)] = ")
-    [old, same, new] = [declare(text.replace("MADE", made)) for made in (one, one, other)]
+    [old, same, new] = [declare(text.replace("MADE", made)) for made in (first, first, other)]
 
     assert digest_of_acceptance([old]) == digest_of_acceptance([same])
     assert digest_of_acceptance([old]) != digest_of_acceptance([new])

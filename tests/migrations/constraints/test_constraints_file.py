@@ -62,7 +62,7 @@ def hotel(shop_project: Any, server: Any) -> Any:
 
 
 @pytest.mark.parametrize("change", _STRICTER.values(), ids=list(_STRICTER))
-def test_a_stricter_model_is_told_by_every_gate(hotel: Any, change: tuple[str, str]) -> None:
+def test_a_stricter_model_is_reported_by_every_gate(hotel: Any, change: tuple[str, str]) -> None:
     hotel.models(_MODEL.replace(*change), "crm")
 
     assert hotel.run("--check") == 0
@@ -83,7 +83,7 @@ def test_a_stricter_model_is_told_by_every_gate(hotel: Any, change: tuple[str, s
     assert "!" not in hotel.err
 
 
-def test_what_changes_no_reading_is_no_alarm(hotel: Any) -> None:
+def test_a_change_that_does_not_affect_reading_raises_no_alarm(hotel: Any) -> None:
     hotel.models(_MODEL.replace("class Guest(Model):", 'class Guest(Model):\n    """Somebody."""\n'), "crm")
 
     assert hotel.run() == 0
@@ -92,7 +92,7 @@ def test_what_changes_no_reading_is_no_alarm(hotel: Any) -> None:
     assert hotel.command("check", "--database") == 0, hotel.out
 
 
-def test_without_a_server_it_is_told_without_numbers(hotel: Any) -> None:
+def test_without_a_server_the_plan_has_no_counts(hotel: Any) -> None:
     hotel.settings("crm")
     hotel.models(_MODEL.replace(*_STRICTER["a length"]), "crm")
 
@@ -124,7 +124,7 @@ def test_fields_and_models_that_are_new_have_no_records_to_refuse(hotel: Any) ->
 
 
 @pytest.mark.parametrize("text", ["<<<<<<< ours", "[]", '{"Guest": {"name": 1}}', "[" * 100_000])
-def test_a_broken_list_of_constraints_stops_nothing_and_is_written_anew(hotel: Any, text: str) -> None:
+def test_a_broken_constraints_file_stops_nothing_and_is_written_again(hotel: Any, text: str) -> None:
     path = hotel.root / "crm/redis_migrations/constraints.json"
     path.write_text(text)
 
@@ -141,7 +141,7 @@ def test_a_dry_run_and_a_check_write_no_list(hotel: Any) -> None:
     assert hotel.tree() == before
 
 
-def test_a_disk_that_takes_no_list_is_told_and_stops_nothing(hotel: Any) -> None:
+def test_a_disk_that_refuses_the_list_is_reported_and_stops_nothing(hotel: Any) -> None:
     path = hotel.root / "crm/redis_migrations/constraints.json"
     path.unlink()
     path.mkdir()

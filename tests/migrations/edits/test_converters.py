@@ -44,7 +44,7 @@ def test_what_is_not_mapped_is_converted_as_usual(order: Make) -> None:
     assert number.down({"id": b"2", "_v": b"2", "n": b"8"}) == {"n": b"8"}
 
 
-def test_the_way_back_can_be_given_and_numbers_are_no_booleans() -> None:
+def test_the_way_back_can_be_given_and_numbers_are_not_booleans() -> None:
     assert MapValues({"a": "b"}, back={"b": "c"}).inverse("str") == MapValues({"b": "c"})
     assert MapValues({"a": "x", "b": "x"}).inverse("str") is None
     assert MapValues({1: "one"})(True) is True

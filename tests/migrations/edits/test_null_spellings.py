@@ -12,19 +12,19 @@ from redis_models.migrations import AlterField, FillNone
 def test_null_representation_either_spelling_of_none_is_filled_and_comes_back(
     order: Callable[..., Any], raw: bytes
 ) -> None:
-    one = order({"n": "int | None"}, AlterField("Order", "n", "int | None", "int", convert=FillNone(3)))
+    schema = order({"n": "int | None"}, AlterField("Order", "n", "int | None", "int", convert=FillNone(3)))
 
-    assert one.there(n=raw) == {"n": b"3"}
+    assert schema.there(n=raw) == {"n": b"3"}
 
 
 def test_null_representation_an_absent_field_stays_absent(order: Callable[..., Any]) -> None:
-    one = order({"n": "int | None"}, AlterField("Order", "n", "int | None", "int", convert=FillNone(3)))
+    schema = order({"n": "int | None"}, AlterField("Order", "n", "int | None", "int", convert=FillNone(3)))
 
-    assert one.there() == {}
+    assert schema.there() == {}
 
 
-def test_null_representation_the_text_none_is_no_none(order: Callable[..., Any]) -> None:
-    one = order({"n": "str | None"}, AlterField("Order", "n", "str | None", "str", convert=FillNone("")))
+def test_null_representation_the_text_none_is_not_none(order: Callable[..., Any]) -> None:
+    schema = order({"n": "str | None"}, AlterField("Order", "n", "str | None", "str", convert=FillNone("")))
 
-    assert one.there(n=b"\\None") == {"n": b"None"}
-    assert one.there(n=b"None") == {"n": b""}
+    assert schema.there(n=b"\\None") == {"n": b"None"}
+    assert schema.there(n=b"None") == {"n": b""}

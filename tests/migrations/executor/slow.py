@@ -45,7 +45,7 @@ class SlowShop:
         """Start ``migrate`` in a process of its own, and wait until it changed something."""
         fixed = ("--max-latency-ms", "0", "--batch", "5", *arguments, *CONSENT)
         process: subprocess.Popen[str] = self.project.start("--json", "migrate", *fixed)
-        await_told(process, lambda told: told["changed"])
+        await_told(process, lambda progress: progress["changed"])
         return process
 
     def migrate(self, *arguments: str) -> Any:

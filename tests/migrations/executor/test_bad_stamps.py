@@ -70,7 +70,7 @@ def test_commands_that_only_look_are_not_stopped_by_it(project: Any, stamp: byte
 
 @bad_stamps
 @pytest.mark.parametrize("command", [("migrate", "--dry-run"), ("explain", "shop", "2", "--key", "customer:2")])
-def test_who_looks_at_it_is_told(project: Any, stamp: bytes, command: tuple[str, ...]) -> None:
+def test_reading_it_reports_the_reason(project: Any, stamp: bytes, command: tuple[str, ...]) -> None:
     _spoil(project, stamp)
 
     ran = project.run(*command)

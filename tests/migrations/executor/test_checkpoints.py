@@ -62,7 +62,7 @@ class Stage:
     def kept(self) -> RoundTrips[None]:
         yield ()
 
-    def checkpoint(self, _: str, __: int, journal: Journal, ___: Any = None) -> RoundTrips[None]:
+    def save_journal(self, _: str, __: int, journal: Journal, ___: Any = None) -> RoundTrips[None]:
         yield ()
         if journal.cursor != "begin":
             before = sum(self.sizes[: int(journal.cursor) or None])

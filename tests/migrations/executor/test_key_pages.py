@@ -33,8 +33,8 @@ def _walked(driver: SyncClient, most: int, client: Any) -> tuple[list[bytes], in
     while first or cursor != "0":
         first = False
         client.script_flush()
-        cursor, some, others = run(driver, scan_rest(cursor, _SPACE, 7, most))
-        found += some
+        cursor, members, others = run(driver, scan_rest(cursor, _SPACE, 7, most))
+        found += members
         passed += others
     return found, passed
 
@@ -90,7 +90,7 @@ def test_keys_as_the_server_has_them_are_owned_as_texts_are(table: str, separato
     assert space.owned(keys) == owned
 
 
-def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
+def test_a_run_without_records_renews_its_lease_between_foreign_keys(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lease is kept between two pages; what reads ahead must not read through a thousand million other keys."""
@@ -104,17 +104,18 @@ def test_where_there_are_no_records_the_run_looks_up_between_the_keys_of_others(
         return "1", []
 
     monkeypatch.setattr(key_pages, "scan", endless)
-    work = RewritePass(UpgradePath("M", (VersionStep(1, 2, ()),), 1), _SPACE, 2, 1)
-    strategy = local_strategy(work, Fence("", "", False), expects_outdated=True)
+    rewrite_pass = RewritePass(UpgradePath("M", (VersionStep(1, 2, ()),), 1), _SPACE, 2, 1)
+    strategy = local_strategy(rewrite_pass, Fence("", "", False), expects_outdated=True)
 
     page = run(
-        SyncClient(client, "test"), key_pages.Pages(work, strategy, "0").next(ThrottleState(100, is_unthrottled=True))
+        SyncClient(client, "test"),
+        key_pages.Pages(rewrite_pass, strategy, "0").next(ThrottleState(100, is_unthrottled=True)),
     )
 
     assert page == ([], 0, "1")
 
 
-def test_one_step_of_the_walk_is_as_large_as_that_of_scan(client: Any) -> None:
+def test_one_step_reads_as_much_as_a_step_of_scan(client: Any) -> None:
     with client.pipeline(transaction=False) as pipeline:
         for number in range(3000):
             pipeline.hset(f"it*m[:{number}", "_v", 6)

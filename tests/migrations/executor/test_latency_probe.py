@@ -67,8 +67,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ServerMeasurement, Throt
     """Collect what the probe sees, and the pace it makes of that; it decides four times as often."""
     found: list[tuple[ServerMeasurement, ThrottleState]] = []
 
-    def noted(pace: ThrottleState, sighting: ServerMeasurement, limits: ThrottleLimits) -> ThrottleState:
-        found.append((sighting, next_throttle(pace, sighting, limits)))
+    def noted(throttle: ThrottleState, sighting: ServerMeasurement, limits: ThrottleLimits) -> ThrottleState:
+        found.append((sighting, next_throttle(throttle, sighting, limits)))
         return found[-1][1]
 
     monkeypatch.setattr(latency_probe, "next_throttle", noted)
@@ -98,7 +98,9 @@ def _run_beside(
 def test_a_run_whose_scripts_make_others_wait_makes_them_shorter_and_rests(
     client: redis.Redis, script: Script, seen: list[tuple[ServerMeasurement, ThrottleState]], until: Until
 ) -> None:
-    _run_beside(client, script, 1.0, until, lambda: any(pace.batch_size <= 25 and pace.rest for _, pace in seen))
+    _run_beside(
+        client, script, 1.0, until, lambda: any(throttle.batch_size <= 25 and throttle.rest for _, throttle in seen)
+    )
 
 
 def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
@@ -116,11 +118,11 @@ def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
     _run_beside(client, script, 0.005, until, is_enough)
 
     assert sum(sighting.added_ms is not None and sighting.added_ms > 5 for sighting, _ in seen) > len(seen) / 2
-    assert min(pace.batch_size for _, pace in seen[_DECISIONS // 2 :]) >= 50
-    assert max(pace.rest for _, pace in seen[_DECISIONS // 2 :]) <= 0.25
+    assert min(throttle.batch_size for _, throttle in seen[_DECISIONS // 2 :]) >= 50
+    assert max(throttle.rest for _, throttle in seen[_DECISIONS // 2 :]) <= 0.25
 
 
-def test_a_run_that_is_limited_under_way_is_told_from_others_from_then_on(
+def test_a_run_that_is_limited_while_it_runs_is_measured_apart_from_then_on(
     client: redis.Redis, script: Script, seen: list[tuple[ServerMeasurement, ThrottleState]], until: Until
 ) -> None:
     """Free, its batches follow each other without a wait, and nobody asks how long they take."""
@@ -141,7 +143,7 @@ def test_a_run_that_is_limited_under_way_is_told_from_others_from_then_on(
 
         def is_slower() -> object:
             script.run_by(driver, 0.5)
-            return any(sighting.own_ms is not None and pace.batch_size < 100 for sighting, pace in seen)
+            return any(sighting.own_ms is not None and throttle.batch_size < 100 for sighting, throttle in seen)
 
         until(is_slower)
         assert run(driver, _sent_ahead()) == [[b"PONG"], [b"PONG"]]

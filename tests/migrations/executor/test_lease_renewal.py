@@ -57,19 +57,19 @@ class Slow:
             yield lease
         self.renewed.append(self.now)
 
-    def migrate(self, chain: Chain, pace: Callable[[], ThrottleState]) -> None:
+    def migrate(self, chain: Chain, throttle: Callable[[], ThrottleState]) -> None:
         with self.lease() as lease:
-            journey = make_run_plan(chain, run(self._exchange, _SHELF.read()), chain.head_position)
-            legs = execute_run(
+            run_plan = make_run_plan(chain, run(self._exchange, _SHELF.read()), chain.head_position)
+            segments = execute_run(
                 cast(SyncClient, self),
                 lease,
                 _SHELF,
-                journey,
+                run_plan,
                 lambda state: make_run_plan(chain, state, chain.head_position),
-                policy=Policy(pace, most_errors=_COUNT),
+                policy=Policy(throttle, most_errors=_COUNT),
                 report=lambda _: None,
             )
-            assert list(legs)
+            assert list(segments)
 
     def run(self, batches: Any) -> Any:
         return run(cast(SyncClient, self), batches)
@@ -119,7 +119,7 @@ def test_while_keys_that_would_collide_are_looked_for(
     slow.assert_renewed_in_time()
 
 
-def test_while_somebody_has_paused_the_run(slow: Slow, chain: Callable[..., Chain]) -> None:
+def test_while_the_run_is_paused(slow: Slow, chain: Callable[..., Chain]) -> None:
     def pace() -> ThrottleState:
         return ThrottleState(100, hold="somebody paused it", is_paused=True) if slow.now < 100 else ThrottleState(100)
 
@@ -129,7 +129,7 @@ def test_while_somebody_has_paused_the_run(slow: Slow, chain: Callable[..., Chai
 
 
 @pytest.mark.parametrize("paused_s", [0, 200])
-def test_while_what_records_keep_aside_is_purged_or_that_is_paused(
+def test_while_undo_fields_are_purged_or_the_purge_is_paused(
     slow: Slow, chain: Callable[..., Chain], paused_s: int
 ) -> None:
     links = chain(_CREATED, _REMOVED)

@@ -48,20 +48,20 @@ class Shop:
 
     def migrate(self, policy: Policy) -> int:
         """Bring the database to the end of the chain; give how many records were changed."""
-        shelf, target = StateStore("default", self.links.app), self.links.head_position
+        state_store, target = StateStore("default", self.links.app), self.links.head_position
         with hold_lease(self._exchange, "default", life_s=15) as lease:
             lease.clock, lease._renewed_at = lambda: self.now, self.now
-            journey = make_run_plan(self.links, run(self._exchange, shelf.read()), target)
-            legs = execute_run(
+            run_plan = make_run_plan(self.links, run(self._exchange, state_store.read()), target)
+            segments = execute_run(
                 cast(SyncClient, self),
                 lease,
-                shelf,
-                journey,
+                state_store,
+                run_plan,
                 lambda state: make_run_plan(self.links, state, target),
                 policy=policy,
                 report=self.told.append,
             )
-            return sum(sum(result.changed.values()) for _, result in legs)
+            return sum(sum(result.changed.values()) for _, result in segments)
 
 
 @pytest.fixture
@@ -114,11 +114,11 @@ def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) 
     assert shop.migrate(Policy(lambda: ThrottleState(_COUNT))) == _COUNT - 2
 
 
-def test_each_walk_begins_to_count_what_it_has_seen_anew(shop: Shop) -> None:
+def test_each_scan_counts_the_records_from_zero(shop: Shop) -> None:
     shop.migrate(Policy(lambda: ThrottleState(10)))
 
-    assert max(told.seen for told in shop.told) == _COUNT
-    assert [told.seen for told in shop.told].count(_COUNT) == 2  # the last walk proves that nothing is left
+    assert max(event.seen for event in shop.told) == _COUNT
+    assert [event.seen for event in shop.told].count(_COUNT) == 2  # the last walk proves that nothing is left
 
 
 def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_stored(shop: Shop) -> None:
@@ -139,7 +139,7 @@ def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_sto
     assert refused
 
 
-def test_a_run_that_waited_long_enough_for_its_pace_says_so_once(shop: Shop) -> None:
+def test_a_run_that_waited_long_for_its_throttle_says_so_once(shop: Shop) -> None:
     with pytest.raises(ServerBusyError) as stopped:
         shop.migrate(Policy(lambda: ThrottleState(10, hold="memory is full"), patience_s=5))
 
@@ -171,9 +171,7 @@ def test_a_run_that_goes_on_does_not_say_that_it_waits(shop: Shop, monkeypatch: 
     assert paces == [b"", b"waits: somebody paused it", b""]
 
 
-def test_shares_that_were_under_way_together_are_not_rested_for_one_by_one(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_in_flight_together_cause_one_pause(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others began to wait when they were dealt; what each waits for the rest of those before is no work."""
 
     class Slow(strategies.ServerStrategy):

@@ -30,7 +30,7 @@ def _move_of(links: Chain) -> RenameKeysPass:
     return move
 
 
-def test_a_record_that_ended_since_the_walk_met_it_is_no_collision(database: Any, chain: Callable[..., Chain]) -> None:
+def test_a_record_that_expired_after_the_scan_is_not_a_collision(database: Any, chain: Callable[..., Chain]) -> None:
     database.put("customer:1", id="1", name="Ann")
     collisions = Collisions()
 
@@ -61,7 +61,7 @@ def test_a_refusal_of_the_server_is_not_taken_for_a_key_without_a_hash(
         database.client.execute_command("ACL", "DELUSER", "bob")
 
 
-def test_a_key_of_another_type_is_told_by_the_pass(database: Any, chain: Callable[..., Chain]) -> None:
+def test_a_key_of_another_type_is_reported_by_the_pass(database: Any, chain: Callable[..., Chain]) -> None:
     database.put("customer:1", id="1", name="Ann")
     database.client.set("customer:text", "a word")
     before = database.dump()
@@ -79,7 +79,7 @@ _TO_CLIENT: Step = (
 
 
 @pytest.mark.parametrize("stamp", [{}, {"_v": "1"}, {"_v": "none"}], ids=str)
-def test_a_hash_under_the_new_keys_that_is_no_record_is_told_and_stays(
+def test_a_foreign_hash_under_the_new_keys_is_reported_and_stays(
     database: Any, chain: Callable[..., Chain], stamp: dict[str, str]
 ) -> None:
     database.put("customer:1", id="1", name="Ann")
@@ -116,7 +116,7 @@ def test_what_newer_code_wrote_under_the_new_keys_is_its_record(database: Any, c
     assert [database.client.hget(f"client:{number}", "_v") for number in (1, 2)] == [b"3", b"3"]
 
 
-def test_where_a_run_has_led_records_before_they_are_no_strangers(
+def test_records_at_keys_of_an_earlier_run_are_not_foreign(
     database: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
 ) -> None:
     links = chain(_CREATE, _TO_CLIENT)
@@ -140,7 +140,7 @@ def test_where_a_run_has_led_records_before_they_are_no_strangers(
     assert database.client.hget("client:1", "full_name") == b"Ann"
 
 
-def test_records_of_two_earlier_places_that_would_become_one_are_told_before_anything_is_written(
+def test_records_of_two_earlier_keys_that_would_collide_are_reported_first(
     database: Any, chain: Callable[..., Chain]
 ) -> None:
     for number in range(5):
@@ -156,7 +156,7 @@ def test_records_of_two_earlier_places_that_would_become_one_are_told_before_any
 
 
 @pytest.mark.parametrize("place", ["customer", "client"])
-def test_an_index_that_is_no_sorted_set_is_named_before_anything_is_written(
+def test_an_index_that_is_not_a_sorted_set_is_named_before_anything_is_written(
     database: Any, chain: Callable[..., Chain], place: str
 ) -> None:
     database.client.hset("customer:1", mapping={"id": "1", "name": "Ann"})
@@ -179,7 +179,7 @@ def test_an_index_that_is_no_sorted_set_is_named_before_anything_is_written(
         ("str", "", "empty"),
     ],
 )
-def test_a_value_that_can_name_no_record_is_told_before_anything_is_written(
+def test_a_value_that_cannot_be_a_key_is_reported_before_anything_is_written(
     database: Any, chain: Callable[..., Chain], type: str, raw: str, shown: str
 ) -> None:
     database.put("customer:1", id="1", code=raw)

@@ -78,7 +78,7 @@ class Shop:
     def journey(self, target: int) -> RunPlan:
         return make_run_plan(self.chain, run(self.exchange, self.shelf.read()), target)
 
-    def migrate(self, target: int, *, run_again: bool = False, legs: int = 99, life_s: float = 30.0) -> list[int]:
+    def migrate(self, target: int, *, run_again: bool = False, segments: int = 99, life_s: float = 30.0) -> list[int]:
         """Go to a target, at most so many legs; give the position after each."""
         reached: list[int] = []
         with hold_lease(self.exchange, "default", life_s=life_s) as lease:
@@ -92,9 +92,9 @@ class Shop:
                 report=self.progress.append,
                 run_again=run_again,
             )
-            for leg, _ in done:
-                reached.append(leg.target)
-                if len(reached) == legs:
+            for segment, _ in done:
+                reached.append(segment.target)
+                if len(reached) == segments:
                     break
         return reached
 
@@ -124,11 +124,11 @@ def _fail(_: RunContext) -> None:
 def _stops(shop: Shop, start: int, target: int) -> Sequence[tuple[int, int]]:
     if start:
         shop.migrate(start)
-    return [(leg.start, leg.target) for leg in shop.journey(target).segments]
+    return [(segment.start, segment.target) for segment in shop.journey(target).segments]
 
 
 @pytest.mark.parametrize(
-    ("start", "target", "legs"),
+    ("start", "target", "segments"),
     [
         (0, 5, [(0, 2), (2, 3), (3, 4), (4, 5)]),
         (0, 2, [(0, 2)]),
@@ -141,9 +141,9 @@ def _stops(shop: Shop, start: int, target: int) -> Sequence[tuple[int, int]]:
     ],
 )
 def test_a_way_is_cut_on_both_sides_of_a_free_step(
-    shop: Shop, start: int, target: int, legs: list[tuple[int, int]]
+    shop: Shop, start: int, target: int, segments: list[tuple[int, int]]
 ) -> None:
-    assert _stops(shop, start, target) == legs
+    assert _stops(shop, start, target) == segments
 
 
 def test_each_step_sees_the_records_as_they_are_at_its_place(shop: Shop) -> None:
@@ -171,8 +171,8 @@ def test_what_is_before_a_step_is_recorded_when_it_is_called(shop: Shop) -> None
     assert positions == [2, 4, 5, 3]
 
 
-def test_a_run_that_dies_between_two_legs_goes_on_behind_what_is_done(shop: Shop) -> None:
-    first = shop.migrate(5, legs=2)
+def test_a_run_that_dies_between_two_segments_resumes_after_the_first(shop: Shop) -> None:
+    first = shop.migrate(5, segments=2)
     rest = shop.migrate(5)
 
     assert (first, rest) == ([2, 3], [4, 5])
@@ -281,9 +281,9 @@ def test_a_run_that_is_given_up_is_settled_before_a_step_is_taken_back(shop: Sho
     found: list[set[bytes]] = []
     shop.during = lambda _: found.append({shop.client.hget(f"customer:{at}", "_v") for at in (1, 2)})
 
-    legs = shop.migrate(2)
+    segments = shop.migrate(2)
 
-    assert legs == [3, 2]
+    assert segments == [3, 2]
     assert found == [{b"2"}]
 
 
@@ -345,7 +345,7 @@ def test_a_function_that_does_nothing_when_it_is_called_is_refused(function: Any
         Chain("shop", (_link(1, Run(function, may_run_twice=True)),))
 
 
-def test_a_function_that_gives_something_to_await_is_no_success(shop: Shop) -> None:
+def test_a_function_that_returns_an_awaitable_fails(shop: Shop) -> None:
     step = Run(lambda context: _later(context), may_run_twice=True)
     chain = Chain("shop", (*shop.chain.migrations[:2], _link(3, step)))
     with (
@@ -353,14 +353,14 @@ def test_a_function_that_gives_something_to_await_is_no_success(shop: Shop) -> N
         hold_lease(shop.exchange, "default", life_s=30) as lease,
     ):
         state = run(shop.exchange, shop.shelf.read())
-        journey = make_run_plan(chain, state, 3)
+        run_plan = make_run_plan(chain, state, 3)
         list(
             execute_run(
                 shop.exchange,
                 lease,
                 shop.shelf,
-                journey,
-                lambda _: journey,
+                run_plan,
+                lambda _: run_plan,
                 policy=Policy(fixed_throttle(9)),
                 report=lambda _: None,
             )

@@ -26,17 +26,17 @@ from .slow import CONSENT, SlowShop
 _COUNT = 100  # records, 20 ms each
 
 
-@pytest.mark.parametrize("crew", [(), ("--workers", "3")], ids=["alone", "with a crew"])
-@pytest.mark.parametrize("pace", [(), ("--max-latency-ms", "0")], ids=["default pace", "flat out"])
+@pytest.mark.parametrize("workers", [(), ("--workers", "3")], ids=["alone", "with a crew"])
+@pytest.mark.parametrize("throttle", [(), ("--max-latency-ms", "0")], ids=["default pace", "flat out"])
 def test_a_script_may_have_more_records_than_a_lease_has_time_for(
-    project: Any, until: Callable[..., None], pace: tuple[str, ...], crew: tuple[str, ...]
+    project: Any, until: Callable[..., None], throttle: tuple[str, ...], workers: tuple[str, ...]
 ) -> None:
     """A lease that was over is lost to whoever waits for it."""
     shop = SlowShop(project, _COUNT)
     project.settings(REDIS_URL=shop.server.url, APPS=["shop"], LEASE_SECONDS=1)
     left_s: list[float] = []
 
-    running = project.start("migrate", *pace, *crew, *CONSENT)
+    running = project.start("migrate", *throttle, *workers, *CONSENT)
     with shop.server.client() as client:
 
         def has_ended() -> bool:
@@ -88,7 +88,7 @@ def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
     most=st.integers(1, 4000),
     shares=st.integers(1, 40),
 )
-def test_shares_are_as_large_as_they_may_be_and_none_takes_long(per_record_s: float, most: int, shares: int) -> None:
+def test_batches_are_as_large_as_the_time_limit_allows(per_record_s: float, most: int, shares: int) -> None:
     stride = AdaptiveBatchSize()
     sizes = list[int]()
     for _ in range(shares):
@@ -101,7 +101,7 @@ def test_shares_are_as_large_as_they_may_be_and_none_takes_long(per_record_s: fl
         assert sizes[-1] in (1, most) or sizes[-1] * per_record_s >= 0.025
 
 
-def test_a_share_that_took_long_is_followed_by_a_small_one() -> None:
+def test_a_slow_batch_is_followed_by_a_small_one() -> None:
     """As where somebody who is asked for each record answers slowly by now."""
     stride = AdaptiveBatchSize()
     for _ in range(12):

@@ -45,67 +45,67 @@ _sightings = st.builds(
 def _pace_after(
     *seen: ServerMeasurement, start: ThrottleState | None = None, limits: ThrottleLimits = _LIMITS
 ) -> ThrottleState:
-    pace = start or ThrottleState(limits.batch_size)
+    throttle = start or ThrottleState(limits.batch_size)
     for event in seen:
-        pace = next_throttle(pace, event, limits)
-    return pace
+        throttle = next_throttle(throttle, event, limits)
+    return throttle
 
 
 @given(_limits, st.lists(_sightings, max_size=12))
-def test_whatever_is_seen_it_never_outgrows_what_was_set_nor_stands_still_for_good(
+def test_after_any_measurements_the_batch_stays_within_its_limits(
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    pace = ThrottleState(limits.batch_size)
+    throttle = ThrottleState(limits.batch_size)
     for event in seen:
-        pace = next_throttle(pace, event, limits)
+        throttle = next_throttle(throttle, event, limits)
 
-        assert 1 <= pace.batch_size <= limits.batch_size
-        assert 0.0 <= pace.rest <= 9.0
-        assert bool(pace.hold) or not pace.is_paused
+        assert 1 <= throttle.batch_size <= limits.batch_size
+        assert 0.0 <= throttle.rest <= 9.0
+        assert bool(throttle.hold) or not throttle.is_paused
 
 
 @given(_limits, _limits, st.lists(_sightings, max_size=6))
 def test_a_smaller_batch_that_was_set_counts_from_the_next_step_on(
     before: ThrottleLimits, after: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    pace = _pace_after(*seen, limits=before)
+    throttle = _pace_after(*seen, limits=before)
 
-    pace = next_throttle(pace, _CALM, after)
+    throttle = next_throttle(throttle, _CALM, after)
 
-    assert pace.batch_size <= after.batch_size
+    assert throttle.batch_size <= after.batch_size
 
 
 @given(_limits, st.lists(_sightings, max_size=12))
-def test_after_whatever_it_recovers_to_full_speed_and_has_nothing_to_say(
+def test_after_any_measurements_it_recovers_to_full_speed(
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    pace = _pace_after(*seen, limits=limits)
+    throttle = _pace_after(*seen, limits=limits)
 
-    pace = _pace_after(*[_CALM] * 40, start=pace, limits=limits)
+    throttle = _pace_after(*[_CALM] * 40, start=throttle, limits=limits)
 
-    assert pace == ThrottleState(limits.batch_size, is_unthrottled=limits.is_unthrottled)
+    assert throttle == ThrottleState(limits.batch_size, is_unthrottled=limits.is_unthrottled)
 
 
 @given(_limits, st.lists(_sightings, max_size=6), _sightings)
 def test_what_is_not_full_speed_says_why(
     limits: ThrottleLimits, seen: list[ServerMeasurement], last: ServerMeasurement
 ) -> None:
-    pace = _pace_after(*seen, last, limits=limits)
+    throttle = _pace_after(*seen, last, limits=limits)
 
-    is_full = pace == ThrottleState(limits.batch_size, reason=pace.reason, is_unthrottled=limits.is_unthrottled)
-    assert is_full or pace.hold or pace.reason
+    is_full = throttle == ThrottleState(limits.batch_size, reason=throttle.reason, is_unthrottled=limits.is_unthrottled)
+    assert is_full or throttle.hold or throttle.reason
 
 
 @given(st.floats(5.01, 1000), st.integers(5, 100), st.floats(0, 9))
 def test_others_that_wait_too_long_make_it_smaller_and_let_it_rest(added: float, size: int, rest: float) -> None:
-    pace = next_throttle(ThrottleState(size, rest), ServerMeasurement(added_ms=added), _LIMITS)
+    throttle = next_throttle(ThrottleState(size, rest), ServerMeasurement(added_ms=added), _LIMITS)
 
-    assert pace.batch_size == max(5, size // 2)
-    assert pace.rest == min(9.0, max(0.25, 2 * rest))
-    assert pace.reason == f"others wait {added:.1f} ms longer, and 5 ms are allowed"
+    assert throttle.batch_size == max(5, size // 2)
+    assert throttle.rest == min(9.0, max(0.25, 2 * rest))
+    assert throttle.reason == f"others wait {added:.1f} ms longer, and 5 ms are allowed"
 
 
-def test_a_limit_of_zero_is_no_limit() -> None:
+def test_a_limit_of_zero_means_unlimited() -> None:
     assert next_throttle(ThrottleState(100), _SLOW, replace(_LIMITS, max_latency_ms=0.0)) == ThrottleState(
         100, is_unthrottled=True
     )
@@ -130,13 +130,13 @@ def test_a_limit_that_is_raised_under_way_lets_it_grow() -> None:
         (ServerMeasurement(paused="paused by me", trouble="BUSY", memory=1.0), "paused by me"),
     ],
 )
-def test_what_is_no_condition_to_work_in_holds_it_at_once(seen: ServerMeasurement, says: str) -> None:
-    pace = next_throttle(ThrottleState(40), seen, _LIMITS)
+def test_bad_conditions_stop_it_at_once(seen: ServerMeasurement, says: str) -> None:
+    throttle = next_throttle(ThrottleState(40), seen, _LIMITS)
 
-    assert says in pace.hold
-    assert pace.is_paused == bool(seen.paused)
-    assert pace.batch_size == 40
-    assert str(pace).startswith("waits: ")
+    assert says in throttle.hold
+    assert throttle.is_paused == bool(seen.paused)
+    assert throttle.batch_size == 40
+    assert str(throttle).startswith("waits: ")
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,17 @@ def test_what_is_just_within_the_limits_holds_nothing(seen: ServerMeasurement) -
 
 
 def test_a_server_that_saves_gets_half_of_the_time() -> None:
-    pace = next_throttle(ThrottleState(100), replace(_CALM, is_saving=True), _LIMITS)
+    throttle = next_throttle(ThrottleState(100), replace(_CALM, is_saving=True), _LIMITS)
 
-    assert (pace.batch_size, pace.rest) == (100, 1.0)
-    assert str(pace) == "100 records a script, rests 50% of the time: the server is writing its data to disk"
+    assert (throttle.batch_size, throttle.rest) == (100, 1.0)
+    assert str(throttle) == "100 records a script, rests 50% of the time: the server is writing its data to disk"
 
 
 @pytest.mark.parametrize(
     "held",
     [ServerMeasurement(paused="paused by me"), ServerMeasurement(trouble="BUSY"), ServerMeasurement(memory=0.99)],
 )
-def test_what_held_it_is_no_reason_any_more_once_it_is_over(held: ServerMeasurement) -> None:
+def test_a_reason_to_wait_ends_with_its_cause(held: ServerMeasurement) -> None:
     slowed = _pace_after(_SLOW, _SLOW, _SLOW)
 
     after = _pace_after(held, _CALM, start=slowed)
@@ -182,12 +182,12 @@ def test_of_a_window_of_probes_one_may_be_late() -> None:
 
 @pytest.mark.parametrize(("own_ms", "is_slowed"), [(None, True), (0.51, True), (0.5, False), (0.0, False)])
 def test_a_run_whose_scripts_are_short_is_not_why_others_wait(own_ms: float | None, is_slowed: bool) -> None:
-    pace = next_throttle(ThrottleState(100), replace(_SLOW, own_ms=own_ms), _LIMITS)
+    throttle = next_throttle(ThrottleState(100), replace(_SLOW, own_ms=own_ms), _LIMITS)
 
-    assert (pace.batch_size < 100) == is_slowed
+    assert (throttle.batch_size < 100) == is_slowed
 
 
-def test_what_a_batch_takes_is_told_from_what_it_waits_for_others() -> None:
+def test_the_time_of_a_batch_is_measured_apart_from_waiting_for_others() -> None:
     alone, behind_others = [2.0] * 8, [2.0, 30.0, 32.0, 90.0] * 2
 
     assert own_latency(alone, [0.1] * 8) == pytest.approx(1.9)
@@ -211,7 +211,7 @@ _INFO = {
 
 
 @pytest.mark.parametrize(
-    ("told", "seen"),
+    ("info", "seen"),
     [
         ({}, {"memory": 0.97, "behind": 3500, "is_saving": False}),
         ({"maxmemory": "0"}, {"memory": None}),
@@ -221,8 +221,8 @@ _INFO = {
         ({"slave1": "ip=b,port=1,state=online,offset=5000,lag=0"}, {"behind": 1000}),
     ],
 )
-def test_what_the_server_says_of_itself_is_read(told: dict[str, str], seen: dict[str, Any]) -> None:
-    found = measurement_of({**_INFO, **told})
+def test_what_the_server_says_of_itself_is_read(info: dict[str, str], seen: dict[str, Any]) -> None:
+    found = measurement_of({**_INFO, **info})
 
     assert {name: getattr(found, name) for name in seen} == seen
 
@@ -231,8 +231,8 @@ def test_a_server_that_says_nothing_of_itself_is_judged_by_the_probes_alone() ->
     assert measurement_of({}) == ServerMeasurement()
 
 
-def test_a_run_that_nobody_watches_keeps_one_pace() -> None:
-    pace = fixed_throttle(10)
+def test_a_run_without_a_probe_keeps_one_throttle() -> None:
+    throttle = fixed_throttle(10)
 
-    assert pace() == pace() == ThrottleState(10)
+    assert throttle() == throttle() == ThrottleState(10)
     assert Sleep(1.0) == ()  # a rest is no batch of commands

@@ -122,8 +122,8 @@ def _save(server: Any) -> None:
 def _await_saved(client: Any, status: str) -> None:
     until = time.monotonic() + 30
     while True:
-        told = client.info("persistence")
-        if not told["rdb_bgsave_in_progress"] and told["rdb_last_bgsave_status"] == status:
+        info = client.info("persistence")
+        if not info["rdb_bgsave_in_progress"] and info["rdb_last_bgsave_status"] == status:
             return
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -149,7 +149,7 @@ def test_a_run_waits_says_for_what_and_goes_on_by_itself(
 ) -> None:
     running = shop.start("--patience", "300")
     begin(shop.server)
-    waiting = await_told(running, lambda told: told["pace"].startswith("waits: ") and says in told["pace"])
+    waiting = await_told(running, lambda info: info["pace"].startswith("waits: ") and says in info["pace"])
 
     end(shop.server)
     shop.hurry()
@@ -170,11 +170,11 @@ def test_a_run_goes_on_at_the_new_primary_behind_a_failover_that_keeps_connectio
     shop = SlowShop(new_project(old, box.url), _COUNT)
     running = shop.start("--patience", "300")
     _make_replica(old)
-    waiting = await_told(running, lambda told: told["pace"].startswith("waits: "))
+    waiting = await_told(running, lambda info: info["pace"].startswith("waits: "))
 
-    with old.client() as one, new.client() as other:
-        for key in one.keys("*"):
-            other.restore(key, max(0, one.pttl(key)), one.dump(key))
+    with old.client() as client, new.client() as other:
+        for key in client.keys("*"):
+            other.restore(key, max(0, client.pttl(key)), client.dump(key))
     box.upstream = new.socket_path
     shop.project.server = shop.server = new
     shop.hurry()
@@ -238,20 +238,20 @@ class Flaky:
 
     def migrate(self, links: Chain, policy: Policy, life_s: float = 15) -> int:
         """Bring the database to the end of a chain; give how many records were changed."""
-        shelf, target = StateStore("default", links.app), links.head_position
+        state_store, target = StateStore("default", links.app), links.head_position
         with hold_lease(self._exchange, "default", life_s=life_s) as lease:
             lease.clock, lease._renewed_at = lambda: self.now, self.now
-            journey = make_run_plan(links, run(self._exchange, shelf.read()), target)
-            legs = execute_run(
+            run_plan = make_run_plan(links, run(self._exchange, state_store.read()), target)
+            segments = execute_run(
                 cast(SyncClient, self),
                 lease,
-                shelf,
-                journey,
+                state_store,
+                run_plan,
                 lambda state: make_run_plan(links, state, target),
                 policy=policy,
                 report=self.told.append,
             )
-            return sum(sum(result.changed.values()) for _, result in legs)
+            return sum(sum(result.changed.values()) for _, result in segments)
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_a_long_rest_is_taken_in_pieces_so_that_the_lease_lasts(flaky: Flaky, li
     assert max(later - earlier for earlier, later in pairwise(flaky.renewed)) < 1.6
 
 
-def test_a_rest_ends_when_there_is_no_reason_for_it_any_more(flaky: Flaky, links: Chain) -> None:
+def test_a_pause_of_the_throttle_ends_with_its_reason(flaky: Flaky, links: Chain) -> None:
     flaky.works_s = 10.0
     policy = Policy(lambda: ThrottleState(10) if flaky.rests else ThrottleState(10, rest=9.0, reason="others wait"))
 
@@ -295,9 +295,7 @@ def test_a_rest_ends_when_there_is_no_reason_for_it_any_more(flaky: Flaky, links
     assert len(flaky.rests) == 1
 
 
-def test_what_was_done_before_the_server_failed_is_no_progress_that_patience_begins_anew_with(
-    flaky: Flaky, links: Chain, database: Any
-) -> None:
+def test_progress_before_a_failure_does_not_restart_the_patience(flaky: Flaky, links: Chain, database: Any) -> None:
     bad = database.client.scan(0, match="a:*")[1][-1]
     flaky.fails = lambda commands: any(command[0] == "EVALSHA" and bad in command for command in commands)
 
@@ -315,7 +313,7 @@ _MASTERDOWN = MasterDownError("MASTERDOWN Link with MASTER is down")
     [(word, None) for word in ("HPEXPIRETIME", "server", "history", "a:__index", "SCAN", "renew")]
     + [(word, _MASTERDOWN) for word in ("history", "a:__index", "SCAN")],  # the others are answered by such a replica
 )
-def test_whatever_is_asked_for_when_the_server_fails_is_asked_for_again(
+def test_any_command_that_meets_a_failing_server_is_sent_again(
     flaky: Flaky, links: Chain, database: Any, word: str, refusal: Exception | None
 ) -> None:
     failures, flaky.refusal = 0, refusal

@@ -134,7 +134,7 @@ def test_members_do_the_work_there_and_back(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("said", [("--workers", "1"), ()], ids=["one is the run itself", "few are not worth it"])
-def test_without_a_crew_the_run_does_it_itself(shop: Shop, said: tuple[str, ...]) -> None:
+def test_without_workers_the_run_rewrites_by_itself(shop: Shop, said: tuple[str, ...]) -> None:
     shop.migrate(*said)
 
     assert shop.workers() == {os.getpid()}
@@ -206,7 +206,7 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
     assert {key for key, record in shop.project.records().items() if record["_v"] != b"3"} == {"customer:7"}
 
 
-def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> None:
+def test_before_a_scan_starts_again_nothing_of_the_previous_one_is_in_flight() -> None:
     """Meanwhile the lease is kept: a member may be at a function that takes its time."""
     kept = 0
 
@@ -216,10 +216,10 @@ def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> N
         yield from ()
 
     with ThreadPoolExecutor(1) as executor:
-        crew, over = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
-        pending: Any = crew._pending
+        workers, over = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
+        pending: Any = workers._pending
         pending |= {executor.submit(over.wait), executor.submit(over.wait)}
-        recalled = crew.cancel_pending(keep)
+        recalled = workers.cancel_pending(keep)
 
         waits = [isinstance(next(recalled), Sleep) for _ in range(3)]
         over.set()
@@ -230,7 +230,7 @@ def test_before_a_walk_begins_anew_nothing_of_the_one_before_is_under_way() -> N
         assert not pending
 
 
-def test_a_share_that_no_member_can_be_given_any_more_ends_the_run_as_one_that_is_under_way_does(
+def test_a_batch_that_no_worker_takes_any_more_ends_the_run_like_one_in_flight(
     chain: Callable[..., Chain],
 ) -> None:
     class Broken(ThreadPoolExecutor):
@@ -238,11 +238,11 @@ def test_a_share_that_no_member_can_be_given_any_more_ends_the_run_as_one_that_i
             raise BrokenExecutor("a child process ended")
 
     pool = WorkerPool(1, "shop.settings", {"shop": chain()}, 0, Broken, lambda _: None)
-    work = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
+    rewrite_pass = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
     fence = Fence("lease", 1, has_field_lives=None)
 
     with pytest.raises(IncompleteError, match=r"ended \(a child process ended\)\. .* run 'migrate' again"):
-        pool.submit("shop", work, fence, [b"customer:1"], ThrottleState(5))
+        pool.submit("shop", rewrite_pass, fence, [b"customer:1"], ThrottleState(5))
 
 
 def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:
@@ -317,7 +317,7 @@ def test_a_task_has_the_version_of_the_library(chain: Callable[..., Chain]) -> N
             return Future[Any]()
 
     pool = WorkerPool(1, "shop.settings", {"shop": chain()}, 0, Recording, lambda _: None)
-    work = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
-    pool.submit("shop", work, Fence("lease", 1, None), [b"customer:1"], ThrottleState(5))
+    rewrite_pass = RewritePass(UpgradePath("Customer", (), 1), KeySpace("", ":", "customer"), 2, 1)
+    pool.submit("shop", rewrite_pass, Fence("lease", 1, None), [b"customer:1"], ThrottleState(5))
 
     assert [task.library_version for task in submitted] == [version("redis-models-orm")]

@@ -68,7 +68,7 @@ def test_a_file_that_says_something_else_than_when_its_run_began_is_refused(
     done = stopped.migrate()
 
     assert (refused.code, planned.code) == (8, 8)
-    assert "say something else than when a run that is not finished began; restore them as they were" in refused.err
+    assert "since a run began that is not finished; restore them (corrected" in refused.err
     assert "or give it up with 'migrate shop 0001'" in refused.err
     assert after_refusals == stopped.half
     assert done.code == 0
@@ -104,13 +104,13 @@ def test_a_run_of_which_a_file_is_gone_is_given_up_as_far_as_no_function_of_it_i
     restored = stopped.migrate("shop", "1")
 
     assert (refused.code, given_up.code, restored.code) == (8, 6, 0), restored
-    assert "of which there were 3, and are 2" in refused.err
+    assert "(there were 3, and there are 2 now)" in refused.err
     assert "a function that is needed is no longer in the file; restore it from version control" in given_up.err
     assert stopped.project.records() == stopped.before
 
 
 @pytest.mark.parametrize("said", ["", "[]", "{", "[1]", '[{"id": "bbbb0002"}]', "[" * 100_000, '{"a": 1}'])
-def test_what_somebody_else_wrote_into_the_journal_is_not_believed(stopped: Stopped, said: str) -> None:
+def test_foreign_values_in_the_journal_are_not_trusted(stopped: Stopped, said: str) -> None:
     stopped.edit(*_EDITS["another name"])
     with stopped.project.server.client() as client:
         client.hset("redis_models:{default}:journal:shop", "said", said)

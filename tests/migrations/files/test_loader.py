@@ -133,7 +133,7 @@ BROKEN: Mapping[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file_is_told_in_one_line_with_its_path(case: str, first: Path, write: Write) -> None:
+def test_a_broken_file_is_reported_in_one_line_with_its_path(case: str, first: Path, write: Write) -> None:
     text, message = BROKEN[case]
     path = write("0002_x.py", text)
 
@@ -189,11 +189,11 @@ def test_a_head_that_is_not_the_last_is_refused(head: str, message: str, first: 
     assert message in refusal(first)
 
 
-def test_a_missing_head_is_no_error(first: Path) -> None:
+def test_a_missing_head_is_not_an_error(first: Path) -> None:
     assert load_chain("shop", first).head_position == 1
 
 
-def test_a_file_changed_twice_in_a_moment_is_read_anew(first: Path, write: Write) -> None:
+def test_a_file_that_changes_twice_within_a_second_is_read_again(first: Path, write: Write) -> None:
     before = load_chain("shop", first)
     path = write("0001_initial.py", text_of("bbbb", None, CREATE, "{'A': 1}"))
     times = path.stat()

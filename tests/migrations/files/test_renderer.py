@@ -65,8 +65,8 @@ FUNCTIONS = ("fill", "convert", "back", "split", "merge", "function")
 
 
 def _without_functions(operations: Sequence[Operation]) -> list[Operation]:
-    def has_one(one: Operation) -> bool:
-        values = [getattr(one, name, None) for name in FUNCTIONS]
+    def has_one(part: Operation) -> bool:
+        values = [getattr(part, name, None) for name in FUNCTIONS]
         return any(callable(value) and not isinstance(value, Converter) for value in values)
 
     return [operation for operation in operations if not has_one(operation)]

@@ -179,19 +179,17 @@ def test_a_database_that_applied_all_that_were_squashed_goes_on(shop_project: An
         assert shop_project.command("migrate") == 0, shop_project.err
         assert client.hget("customer:c1", "_v") == b"5"
         assert shop_project.command("migrate", "1") == 8
-        assert "only these can take it back: take back what is behind it with 'migrate shop 2'" in shop_project.err
+        assert "take back the later ones with 'migrate shop 2'" in shop_project.err
 
 
-def test_a_database_that_applied_some_of_those_that_were_squashed_is_told_what_to_do(
-    shop_project: Any, server: Any
-) -> None:
+def test_a_database_that_applied_part_of_the_squashed_files_gets_instructions(shop_project: Any, server: Any) -> None:
     shop_project.settings("shop", url=server.url)
     _long_chain(shop_project)
     assert shop_project.command("migrate", "3") == 0
     assert shop_project.command("squashmigrations", "shop", "2", "4") == 0
 
     assert shop_project.command("migrate") == 8
-    assert "of which some are applied here and some are not" in shop_project.err
+    assert "of which only some are applied here" in shop_project.err
 
 
 def test_functions_move_into_the_squashed_file(shop_project: Any) -> None:
@@ -236,7 +234,7 @@ def test_an_app_without_files_begins_with_what_redis_has(shop_project: Any, serv
         assert client.hget("customer:c1", "n") == b"7"
 
 
-def test_files_that_redis_is_not_at_are_no_place_to_begin(shop_project: Any, server: Any) -> None:
+def test_files_that_redis_has_not_reached_cannot_be_the_start(shop_project: Any, server: Any) -> None:
     shop_project.settings("shop", url=server.url)
     assert shop_project.command("migrate") == 0
     _change(shop_project, "    n: int = 7\n", 2)
@@ -259,7 +257,7 @@ def test_keys_that_records_were_moved_away_from_are_refused_before_a_file_is_wri
     assert shop_project.tree() == before
 
 
-def test_a_squash_that_died_half_way_names_the_files_that_are_left(shop_project: Any) -> None:
+def test_a_squash_that_was_killed_names_the_files_that_are_left(shop_project: Any) -> None:
     _long_chain(shop_project)
     old = {name: shop_project.text(name) for name in shop_project.files()}
     assert shop_project.command("squashmigrations", "shop", "2", "4") == 0
@@ -270,7 +268,7 @@ def test_a_squash_that_died_half_way_names_the_files_that_are_left(shop_project:
     assert "replaces 0002_n, whose file still exists; delete that file" in shop_project.err
 
 
-def test_a_rebase_that_died_half_way_names_the_file_that_is_left(shop_project: Any) -> None:
+def test_a_rebase_that_was_killed_names_the_file_that_is_left(shop_project: Any) -> None:
     mine, theirs = _branches(shop_project)
     assert shop_project.command("rebase", "shop", "--onto", _id(mine)) == 0
     (_folder(shop_project) / "0002_m.py").write_text(theirs)

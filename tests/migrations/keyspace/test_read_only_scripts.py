@@ -46,7 +46,7 @@ _TRIED = (
 )  # fmt: skip
 
 
-def test_what_the_caller_may_not_do_is_told_and_nothing_is_changed(client: Any, bob: Any) -> None:
+def test_a_missing_permission_is_reported_and_nothing_is_changed(client: Any, bob: Any) -> None:
     client.hset(_LEASE, mapping={"epoch": 7, "holder": "bob"})
     before = _state(client)
 

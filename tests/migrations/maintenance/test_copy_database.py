@@ -36,7 +36,7 @@ def _dump(client: Any) -> dict[bytes, Any]:
     return {key: (client.hgetall(key), client.pexpiretime(key)) for key in client.scan_iter("customer:c*")}
 
 
-def test_a_project_moves_with_its_records_life_spans_and_migrations(shop_project: Any, server: Any, other: Any) -> None:
+def test_a_project_moves_with_its_records_ttls_and_migrations(shop_project: Any, server: Any, other: Any) -> None:
     shop_project.settings("shop", url=server.url)
     assert shop_project.command("migrate") == 0
     with server.client() as source, other.client() as target:
@@ -58,7 +58,7 @@ def test_a_project_moves_with_its_records_life_spans_and_migrations(shop_project
     assert "300 records, 0 keys copied now" in shop_project.out
 
 
-def test_what_lies_in_the_way_is_told_before_anything_is_written(server: Any, other: Any) -> None:
+def test_taken_keys_are_reported_before_anything_is_written(server: Any, other: Any) -> None:
     with server.client() as source, other.client() as target:
         _fill(source)
         target.hset("customer:c7", mapping={"id": "c7", "name": "another"})
@@ -113,7 +113,7 @@ def test_a_database_is_not_copied_onto_itself(shop_project: Any, server: Any) ->
     assert "is the database of the settings; give another one" in shop_project.err
 
 
-def test_a_record_that_expires_while_it_is_read_does_not_come_to_life_again(server: Any, other: Any) -> None:
+def test_a_record_that_expires_while_it_is_read_is_not_written_again(server: Any, other: Any) -> None:
     batches = _dumps([b"customer:c1", b"customer:c2"])
 
     assert next(batches) == [("DUMP", b"customer:c1"), ("DUMP", b"customer:c2")]

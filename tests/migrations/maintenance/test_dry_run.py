@@ -48,23 +48,23 @@ def _rehearsed(shop_project: Any, *options: str, code: int) -> dict[str, Any]:
     return dict(json.loads(shop_project.out.splitlines()[-1])["apps"]["shop"])
 
 
-def test_what_fails_is_told_beforehand_and_nothing_is_written(shop: Any, server: Any) -> None:
+def test_failures_are_reported_by_a_dry_run_and_nothing_is_written(shop: Any, server: Any) -> None:
     before = _all(server)
 
-    [one] = _rehearsed(shop, code=1)["passes"]
+    [passed] = _rehearsed(shop, code=1)["passes"]
 
     assert _all(server) == before
-    assert (one["records"], one["changed"], one["failed"]) == (100, 98, 2)
-    assert {failure["key"] for failure in one["failures"]} == {"customer:3", "customer:4"}
-    assert all("field 'age' holds b'old'" in failure["reason"] for failure in one["failures"])
-    assert len(one["examples"]) == 3
+    assert (passed["records"], passed["changed"], passed["failed"]) == (100, 98, 2)
+    assert {failure["key"] for failure in passed["failures"]} == {"customer:3", "customer:4"}
+    assert all("field 'age' holds b'old'" in failure["reason"] for failure in passed["failures"])
+    assert len(passed["examples"]) == 3
 
     _mend(server)
-    [one] = _rehearsed(shop, code=0)["passes"]
+    [passed] = _rehearsed(shop, code=0)["passes"]
     assert shop.command("migrate") == 0, shop.err
 
     with server.client() as client:
-        for example in one["examples"]:
+        for example in passed["examples"]:
             stored = {name.decode(): raw.decode() for name, raw in client.hgetall(example["key"]).items()}
             assert stored == {
                 name: line["after"] for name, line in example["fields"].items() if line["after"] is not None
@@ -84,9 +84,9 @@ def test_people_see_records_before_and_after(shop: Any, server: Any) -> None:
 def test_a_sample_looks_at_some_records(shop: Any, server: Any) -> None:
     _mend(server)
 
-    [one] = _rehearsed(shop, "--sample", "10", code=0)["passes"]
+    [passed] = _rehearsed(shop, "--sample", "10", code=0)["passes"]
 
-    assert one["records"] == 10
+    assert passed["records"] == 10
 
 
 def _mend(server: Any) -> None:
@@ -95,7 +95,7 @@ def _mend(server: Any) -> None:
         client.hset("customer:4", "age", "4")
 
 
-def test_records_whose_keys_collide_are_told_beforehand(shop: Any, server: Any) -> None:
+def test_records_whose_keys_collide_are_reported_before_the_run(shop: Any, server: Any) -> None:
     _mend(server)
     with server.client() as client:
         client.hset("customer:5", "name", "n6")
@@ -113,13 +113,13 @@ def test_records_whose_keys_collide_are_told_beforehand(shop: Any, server: Any) 
     assert _all(server) == before
 
 
-def test_the_way_back_is_rehearsed_too(shop: Any, server: Any) -> None:
+def test_a_dry_run_also_tries_the_way_back(shop: Any, server: Any) -> None:
     _mend(server)
     assert shop.command("migrate") == 0, shop.err
 
-    [one] = _rehearsed(shop, "shop", "1", code=0)["passes"]
+    [passed] = _rehearsed(shop, "shop", "1", code=0)["passes"]
 
-    assert (one["to"], one["changed"]) == (1, 100)
+    assert (passed["to"], passed["changed"]) == (1, 100)
 
 
 def test_sample_alone_is_refused(shop: Any) -> None:

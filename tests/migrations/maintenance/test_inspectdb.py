@@ -40,7 +40,7 @@ def _fill(client: Any) -> None:
     client.expire("plain:1", 1000)
 
 
-def test_the_draft_reads_what_it_was_drafted_from(shop_project: Any, server: Any) -> None:
+def test_the_printed_models_read_the_sampled_records(shop_project: Any, server: Any) -> None:
     shop_project.settings("shop", url=server.url)
     with server.client() as client:
         _fill(client)
@@ -108,7 +108,7 @@ def test_a_pattern_a_sample_and_declared_tables(shop_project: Any, server: Any) 
     assert "class Customer(Model):" in shop_project.out
 
 
-def test_values_of_any_bytes_and_an_empty_database_are_no_trouble(shop_project: Any, server: Any) -> None:
+def test_values_of_any_bytes_and_an_empty_database_are_handled(shop_project: Any, server: Any) -> None:
     shop_project.settings("shop", url=server.url)
     assert shop_project.command("inspectdb") == 0
     with server.client() as client:
@@ -128,7 +128,7 @@ def test_a_file_that_is_there_is_not_overwritten(shop_project: Any, server: Any,
     assert (shop_project.root / file).read_text() == before
 
 
-def test_names_that_the_draft_needs_itself_get_in_nobodys_way(shop_project: Any, server: Any) -> None:
+def test_names_that_the_printed_models_use_do_not_collide_with_fields(shop_project: Any, server: Any) -> None:
     shop_project.settings("shop", url=server.url)
     with server.client() as client:
         days = {"date": '"2020-01-02"', "datetime": '"2020-01-02T03:04:05"', "since": '"2020-01-03"', "int": "1"}

@@ -32,8 +32,8 @@ def shop(shop_project: Any, server: Any) -> Any:
         assert shop_project.run(options=("--no-input",)) == 0, shop_project.err
     with server.client() as client:
         for number in range(50):
-            held = {"id": f"c{number}", "name": f"n{number}", "age": f"0{number}", "_v": "1"}
-            client.hset(f"customer:c{number}", mapping=held)
+            stored = {"id": f"c{number}", "name": f"n{number}", "age": f"0{number}", "_v": "1"}
+            client.hset(f"customer:c{number}", mapping=stored)
             client.pexpire(f"customer:c{number}", 100_000_000)
             client.zadd("customer:__index", {f"customer:c{number}": 0})
     assert shop_project.command("migrate", "--allow-destructive") == 0, shop_project.err
@@ -159,7 +159,7 @@ def test_the_way_back_through_what_was_purged_and_squashed_is_refused_for_the_pu
     assert "its undo fields were purged" in shop.err
 
 
-def test_a_look_writes_nothing_at_all_and_waits_for_nobody(shop: Any, server: Any) -> None:
+def test_reading_the_status_writes_nothing_and_waits_for_no_client(shop: Any, server: Any) -> None:
     with server.client() as client:
         client.hset("redis_models:{default}:control", "paused", "by somebody")
         with hold_lease(SyncClient(client, "test"), "default", life_s=60):

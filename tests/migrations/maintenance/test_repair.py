@@ -94,16 +94,16 @@ def lab(project: Any, client: Any) -> Lab:
     return Lab(project, client)
 
 
-def test_every_gate_tells_of_records_in_quarantine_until_they_are_mended(lab: Lab) -> None:
+def test_every_gate_reports_quarantined_records_until_they_are_repaired(lab: Lab) -> None:
     run = lab.project.run
 
     assert lab.run.code == 1
     assert "2 records are in quarantine" in lab.run.err
     assert run("migrate", *_CONSENT).code == 0  # nothing is left to apply; an application may start
     for gate in (("migrate", "--check"), ("check", "--database"), ("verify",), ("verify", "--sample", "3")):
-        told = run(*gate)
-        assert told.code == 1, gate
-        assert "quarantine" in told.out, gate
+        output = run(*gate)
+        assert output.code == 1, gate
+        assert "quarantine" in output.out, gate
     assert "2 records are in quarantine; see 'quarantine list'" in run("showmigrations").out
     assert json.loads(run("--json", "showmigrations").out)["quarantined"] == {"shop": 2}
     assert "quarantine set KEY FIELD=VALUE" in lab.say("list").err
@@ -216,7 +216,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_come(lab: Lab) -> None:
     assert "probe:4" in lab.held()
 
 
-def test_what_somebody_changed_meanwhile_is_not_overwritten(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_another_client_changed_is_not_overwritten(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def overtaken(*arguments: Any) -> Any:
         lab.client.hset("probe:4", "depth", "99")
         return write_repair(*arguments)
@@ -244,11 +244,11 @@ _MEANWHILE: dict[str, tuple[Callable[[Any], object], int, str]] = {
 def test_what_happens_in_between_is_seen_by_the_script(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Any], object], code: int, said: str
 ) -> None:
-    held: list[Any] = []
+    stored: list[Any] = []
 
     def overtaken(*arguments: Any) -> Any:
         happens(lab.client)
-        held.append(lab.client.dump("probe:4"))
+        stored.append(lab.client.dump("probe:4"))
         return write_repair(*arguments)
 
     with monkeypatch.context() as patch:
@@ -257,7 +257,7 @@ def test_what_happens_in_between_is_seen_by_the_script(
 
     assert ran.code == code, ran.err
     assert said in ran.err
-    assert lab.client.dump("probe:4") == held[0]
+    assert lab.client.dump("probe:4") == stored[0]
 
 
 def test_a_record_that_is_gone_or_out_or_no_hash_is_not_made(lab: Lab) -> None:
@@ -300,7 +300,7 @@ def test_under_a_run_that_stopped_the_field_is_set_and_the_next_run_rewrites_it(
     assert lab.client.hmget("probe:4", "depth", "_v") == [b"8", b"1"]
 
 
-def test_life_spans_of_the_record_and_its_fields_stay(lab: Lab) -> None:
+def test_ttls_of_the_record_and_its_fields_stay(lab: Lab) -> None:
     lab.client.expire("probe:4", 5000)
     if has_fields := lab.client.execute_command("COMMAND", "INFO", "HPEXPIREAT"):
         lab.client.execute_command("HEXPIRE", "probe:4", 4000, "FIELDS", 1, "label")

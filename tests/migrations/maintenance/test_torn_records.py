@@ -52,7 +52,7 @@ def test_fields_of_the_version_before_are_named_with_what_to_type(filled: Any) -
 
 
 @pytest.mark.needs_command("HPEXPIREAT")
-def test_a_life_span_that_may_be_lost_is_told(filled: Any) -> None:
+def test_a_ttl_that_may_be_lost_is_reported(filled: Any) -> None:
     _damage(filled, _ended)
 
     assert (

@@ -12,7 +12,7 @@ from redis_models.migrations.files.loader import load_chain
 from redis_models.migrations.maintenance import verify as verifying
 from redis_models.migrations.maintenance.record_check import judge
 from redis_models.migrations.maintenance.verify import Verification, scope_of, subjects_of, verify
-from redis_models.migrations.state.receipts import Checkpoint, ReceiptStore, Scope
+from redis_models.migrations.state.receipts import ReceiptStore, Scope, UnfinishedVerification
 from redis_models.migrations.state.store import StateStore
 from redis_models.migrations.state.tally import Tally
 from redis_models.project.apps import load_apps
@@ -21,7 +21,7 @@ from redis_models.project.settings import load_settings
 from .verifiable import MODEL, found_of, put
 
 
-def test_records_in_order_are_told_so(verified: Any) -> None:
+def test_intact_records_are_reported_as_intact(verified: Any) -> None:
     assert verified.command("verify") == 0
     assert verified.out == "shop.Customer: 100 records read, no problems\n"
 
@@ -86,7 +86,7 @@ def test_a_record_in_quarantine_counts_once(
     assert found_of(verified, *options)["problems"] == {"quarantine": 1}
 
 
-def test_what_quarantine_is_no_reason_of_counts_beside_it(verified: Any, server: Any) -> None:
+def test_failures_outside_the_quarantine_are_counted_apart(verified: Any, server: Any) -> None:
     with server.client() as client:
         client.hset("customer:c7", "_v", "1")
         client.zrem("customer:__index", "customer:c7")
@@ -106,17 +106,17 @@ TALLY: dict[str, Any] = {"records": 1, "ending": 1, "repaired": 0, "problems": {
         {**TALLY, "shown": [{"kind": "red", "key": "k", "reason": "r"}]},
     ],
 )  # fmt: skip
-def test_a_checkpoint_with_a_tally_that_is_none_is_no_checkpoint(tally: Any) -> None:
+def test_an_unfinished_verification_with_a_wrong_tally_is_refused(tally: Any) -> None:
     with pytest.raises(ValueError, match=r"tally|count|Kind"):
-        Checkpoint(Scope(1, "f", "n", "r"), "now", "Customer", 0, "0", {"Customer": tally})
+        UnfinishedVerification(Scope(1, "f", "n", "r"), "now", "Customer", 0, "0", {"Customer": tally})
 
 
 @pytest.mark.parametrize(
     "changes", [{"cursor": "99999999999999999999"}, {"cursor": "-1"}, {"walk": -5}, {"walk": 10**9}]
 )
-def test_a_checkpoint_at_a_place_where_no_walk_is_is_none(changes: dict[str, Any]) -> None:
+def test_an_unfinished_verification_at_a_scan_that_does_not_exist_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"is not (a cursor|the number of a scan)"):
-        Checkpoint(Scope(1, "f", "n", "r"), "now", "Customer", **changes)
+        UnfinishedVerification(Scope(1, "f", "n", "r"), "now", "Customer", **changes)
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
@@ -181,7 +181,7 @@ def test_the_index_is_put_right_on_request_and_only_then(verified: Any, server: 
     assert found_of(verified, code=0)["repaired"] == 0
 
 
-def test_what_is_no_index_is_named_and_hides_nothing_else(verified: Any, server: Any) -> None:
+def test_an_invalid_index_is_named_and_hides_nothing_else(verified: Any, server: Any) -> None:
     with server.client() as client:
         client.delete("customer:__index")
         client.sadd("customer:__index", "customer:c1")
@@ -275,12 +275,12 @@ def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(veri
             except KeyboardInterrupt:
                 stops += 1
             job = Verification(desk, scope, subjects, lambda _: None)
-            receipt = run(exchange, verify(job, run(exchange, desk.checkpoint())))
+            receipt = run(exchange, verify(job, run(exchange, desk.unfinished())))
 
             assert (receipt.records, receipt.problems) == ({"Customer": 2500}, {"unreadable": 24})
             assert receipt.notes == {"ended": 30}
             run(exchange, desk.settle(receipt))
-            assert run(exchange, desk.checkpoint()) is None
+            assert run(exchange, desk.unfinished()) is None
             assert run(exchange, desk.receipt()) == receipt
     assert stops > 4
 
@@ -289,7 +289,7 @@ def test_a_verification_is_not_resumed_on_other_data(verified: Any, server: Any)
     with server.client() as client:
         run(
             SyncClient(client, "test"),
-            ReceiptStore("default", "shop").save(Checkpoint(Scope(2, "f", "n", "r"), "", "Customer")),
+            ReceiptStore("default", "shop").save(UnfinishedVerification(Scope(2, "f", "n", "r"), "", "Customer")),
         )
 
     assert verified.command("verify", "--resume") == 1
@@ -312,11 +312,11 @@ def test_an_app_without_files_is_verified_against_what_its_last_run_left(shop_pr
     assert shop_project.command("verify") == 1
     assert "the models have changes that are not migrated; run 'migrate --auto' first" in shop_project.err
     assert shop_project.command("purge", "--dry-run") == 8
-    assert "there are no migration files, and 'migrate --auto' brought the database where it is" in shop_project.err
+    assert "there are no migration files, because 'migrate --auto' made the last changes" in shop_project.err
 
 
 @pytest.mark.parametrize("trouble", ["replica", "full", "denied"])
-def test_who_may_not_write_is_told_what_is_wrong_all_the_same(
+def test_a_read_only_user_still_learns_what_is_wrong(
     verified: Any, server: Any, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert verified.command("verify") == 0, verified.out
@@ -360,7 +360,7 @@ def test_a_verification_goes_on_after_a_restart_with_the_models_that_were_not_do
         half = Tally(records=7).document
         known = {"Customer": Tally(records=100).document, "Other": half}
         last = replace(scope, run_id="of another run")
-        run(exchange, ReceiptStore("default", "shop").save(Checkpoint(last, "", "Other", 0, "77", known)))
+        run(exchange, ReceiptStore("default", "shop").save(UnfinishedVerification(last, "", "Other", 0, "77", known)))
         put(client, "other:c1", _v="1")
         client.zadd("other:__index", {"other:c1": 0})
         client.hset("customer:c7", "age", "old")  # which was read before

@@ -41,10 +41,10 @@ def _route(*operations: AlterTTL) -> UpgradePath:
     return UpgradePath("M", tuple(stages), 1)
 
 
-def _by_python(route: UpgradePath) -> UpgradePath:
+def _by_python(upgrade_path: UpgradePath) -> UpgradePath:
     """The same way, with a step that needs Python."""
-    marked = Compute("mark", lambda draft: None, None, lambda name, one, other: False, may_do_nothing=True)
-    stages = (VersionStep(step.older, step.newer, (*step.steps, marked)) for step in route.version_steps)
+    marked = Compute("mark", lambda draft: None, None, lambda name, first, other: False, may_do_nothing=True)
+    stages = (VersionStep(step.older, step.newer, (*step.steps, marked)) for step in upgrade_path.version_steps)
     return UpgradePath("M", tuple(stages), 1)
 
 
@@ -62,16 +62,18 @@ class Table:
         if ends_ms != _NEVER:
             self.client.pexpireat(key, ends_ms)
 
-    def up(self, route: UpgradePath, *keys: str) -> None:
-        target, raw = route.versions[-1], [key.encode() for key in keys]
+    def up(self, upgrade_path: UpgradePath, *keys: str) -> None:
+        target, raw = upgrade_path.versions[-1], [key.encode() for key in keys]
         if self.is_in_server:
-            done = run(self.exchange, rewrite_in_server(_FENCE, compile_program(route, target), target, raw, 100))
+            done = run(
+                self.exchange, rewrite_in_server(_FENCE, compile_program(upgrade_path, target), target, raw, 100)
+            )
         else:
-            done = run(self.exchange, rewrite_here(_FENCE, _by_python(route), target, raw, 100))
+            done = run(self.exchange, rewrite_here(_FENCE, _by_python(upgrade_path), target, raw, 100))
         assert (done.changed, done.failures) == (len(keys), [])
 
-    def down(self, route: UpgradePath, *keys: str) -> None:
-        way = route if self.is_in_server else _by_python(route)
+    def down(self, upgrade_path: UpgradePath, *keys: str) -> None:
+        way = upgrade_path if self.is_in_server else _by_python(upgrade_path)
         run(self.exchange, rewrite_here(_FENCE, way, 1, [key.encode() for key in keys], 100))
 
     def ends(self, key: str) -> int:
@@ -103,37 +105,37 @@ def _is_about(ends: int, ms: int) -> bool:
     return abs(ends - _now_ms() - ms) < _SLACK_MS
 
 
-def test_all_gives_every_record_the_life_span_from_now_and_back_restores_it_to_the_millisecond(table: Table) -> None:
+def test_all_gives_every_record_the_ttl_and_back_restores_it_to_the_millisecond(table: Table) -> None:
     old = {"m:1": _now_ms() + 5 * _DAY_MS + 123, "m:2": _now_ms() + _HOUR_MS // 2 + 7, "m:3": _NEVER}
-    route = _route(AlterTTL("M", None, 3600, "all"))
+    upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
     for key, ends in old.items():
         table.add(key, ends)
 
-    table.up(route, *old)
+    table.up(upgrade_path, *old)
 
     assert all(_is_about(table.ends(key), _HOUR_MS) for key in old)
     assert table.client.hget("m:3", "_b2.0.") == b"-1 %d" % table.ends("m:3")
-    table.down(route, *old)
+    table.down(upgrade_path, *old)
     assert {key: table.ends(key) for key in old} == old
     assert table.client.hgetall("m:1") == {b"id": b"1", b"_v": b"1"}
 
 
 def test_shorten_never_lengthens(table: Table) -> None:
     soon, late = _now_ms() + _HOUR_MS // 2, _now_ms() + 5 * _DAY_MS
-    route = _route(AlterTTL("M", 86400, 3600, "shorten"))
+    upgrade_path = _route(AlterTTL("M", 86400, 3600, "shorten"))
     for key, ends in (("m:soon", soon), ("m:late", late), ("m:never", _NEVER)):
         table.add(key, ends)
 
-    table.up(route, "m:soon", "m:late", "m:never")
+    table.up(upgrade_path, "m:soon", "m:late", "m:never")
 
     assert table.ends("m:soon") == soon
     assert _is_about(table.ends("m:late"), _HOUR_MS) and _is_about(table.ends("m:never"), _HOUR_MS)
     assert table.client.hgetall("m:soon") == {b"id": b"1", b"_v": b"2"}
-    table.down(route, "m:soon", "m:late", "m:never")
+    table.down(upgrade_path, "m:soon", "m:late", "m:never")
     assert [table.ends(key) for key in ("m:soon", "m:late", "m:never")] == [soon, late, _NEVER]
 
 
-def test_jitter_spreads_the_ends_over_the_later_half_and_goes_by_the_key(table: Table) -> None:
+def test_jitter_spreads_expiry_over_the_later_half_and_depends_on_the_key(table: Table) -> None:
     keys = [f"m:{number}" for number in range(40)]
     for key in keys:
         table.add(key, _NEVER)
@@ -149,90 +151,90 @@ def test_jitter_spreads_the_ends_over_the_later_half_and_goes_by_the_key(table: 
     assert abs(table.ends("m:0") - _now_ms() - first) < _SLACK_MS
 
 
-def test_all_without_a_life_span_lets_every_record_live_for_ever(table: Table) -> None:
+def test_all_without_a_ttl_persists_every_record(table: Table) -> None:
     ends = _now_ms() + _DAY_MS
-    route = _route(AlterTTL("M", 3600, None, "all"))
+    upgrade_path = _route(AlterTTL("M", 3600, None, "all"))
     table.add("m:1", ends)
 
-    table.up(route, "m:1")
+    table.up(upgrade_path, "m:1")
 
     assert table.ends("m:1") == _NEVER
-    table.down(route, "m:1")
+    table.down(upgrade_path, "m:1")
     assert table.ends("m:1") == ends
 
 
-def test_a_life_span_that_was_set_since_is_left_alone_on_the_way_back(table: Table) -> None:
+def test_going_back_leaves_a_ttl_alone_that_was_set_later(table: Table) -> None:
     mine = _now_ms() + 2 * _DAY_MS
-    route = _route(AlterTTL("M", None, 3600, "all"))
+    upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
     for key in ("m:1", "m:2"):
         table.add(key, _NEVER)
-    table.up(route, "m:1", "m:2")
+    table.up(upgrade_path, "m:1", "m:2")
     table.client.pexpireat("m:1", mine)
     table.client.persist("m:2")
 
-    table.down(route, "m:1", "m:2")
+    table.down(upgrade_path, "m:1", "m:2")
 
     assert (table.ends("m:1"), table.ends("m:2")) == (mine, _NEVER)
 
 
-def test_going_back_deletes_no_record_whose_old_life_span_is_over(table: Table) -> None:
-    route = _route(AlterTTL("M", 1, 3600, "all"))
+def test_going_back_deletes_no_record_whose_old_ttl_is_over(table: Table) -> None:
+    upgrade_path = _route(AlterTTL("M", 1, 3600, "all"))
     table.add("m:1", _now_ms() + _HOUR_MS)
-    table.up(route, "m:1")
+    table.up(upgrade_path, "m:1")
     set_ms = table.ends("m:1")
     table.client.hset("m:1", "_b2.0.", f"{_now_ms() - 1} {set_ms}")  # it is later now
 
-    table.down(route, "m:1")
+    table.down(upgrade_path, "m:1")
 
     assert table.ends("m:1") == set_ms
 
 
-def test_going_back_over_a_life_span_that_is_over_comes_to_the_one_before_it(table: Table) -> None:
-    route = _route(AlterTTL("M", None, 60, "all"), AlterTTL("M", 60, 3600, "all"))
+def test_going_back_over_an_expired_ttl_restores_the_one_before_it(table: Table) -> None:
+    upgrade_path = _route(AlterTTL("M", None, 60, "all"), AlterTTL("M", 60, 3600, "all"))
     table.add("m:1", _NEVER)
-    table.up(route, "m:1")
+    table.up(upgrade_path, "m:1")
     set_ms, over_ms = table.ends("m:1"), _now_ms() - 1
     table.client.hset("m:1", mapping={"_b2.0.": f"-1 {over_ms}", "_b3.0.": f"{over_ms} {set_ms}"})  # it is later now
 
-    table.down(route, "m:1")
+    table.down(upgrade_path, "m:1")
 
     assert table.ends("m:1") == _NEVER
 
 
 def test_several_changes_are_made_in_one_step_and_taken_back_in_one(table: Table) -> None:
     old = _now_ms() + 9 * _DAY_MS
-    route = _route(
+    upgrade_path = _route(
         AlterTTL("M", None, 86400, "shorten"), AlterTTL("M", 86400, None, "all"), AlterTTL("M", None, 3600, "all")
     )
     table.add("m:1", old)
 
-    table.up(route, "m:1")
+    table.up(upgrade_path, "m:1")
 
     assert _is_about(table.ends("m:1"), _HOUR_MS)
-    table.down(route, "m:1")
+    table.down(upgrade_path, "m:1")
     assert table.ends("m:1") == old
 
 
-def test_running_again_changes_no_life_span(table: Table) -> None:
-    route = _route(AlterTTL("M", None, 3600, "all"))
+def test_running_again_changes_no_ttl(table: Table) -> None:
+    upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
     table.add("m:1", _NEVER)
-    table.up(route, "m:1")
+    table.up(upgrade_path, "m:1")
     table.client.pexpireat("m:1", _now_ms() + _DAY_MS)
     ends = table.ends("m:1")
 
-    again = run(table.exchange, rewrite_here(_FENCE, route, 2, [b"m:1"], 100))
+    again = run(table.exchange, rewrite_here(_FENCE, upgrade_path, 2, [b"m:1"], 100))
 
     assert (again.skipped, table.ends("m:1")) == (1, ends)
 
 
-def test_a_life_span_set_between_read_and_write_is_what_comes_back(client: redis.Redis) -> None:
+def test_a_ttl_set_between_read_and_write_is_restored(client: redis.Redis) -> None:
     table, mine = Table(client, is_in_server=False), _now_ms() + 3 * _DAY_MS
 
     def expire(draft: RecordEdit) -> None:
         client.pexpireat("m:1", mine)
 
     [stage] = _route(AlterTTL("M", None, 3600, "all")).version_steps
-    late = Compute("late", expire, None, lambda name, one, other: False, may_do_nothing=True)
+    late = Compute("late", expire, None, lambda name, first, other: False, may_do_nothing=True)
     table.add("m:1", _NEVER)
 
     run(
@@ -261,7 +263,7 @@ def test_new_only_changes_the_schema_alone() -> None:
     assert list(operation.steps(before.model("M"), after.model("M"))) == []
 
 
-def test_life_spans_of_records_are_a_risk_that_the_plan_names() -> None:
+def test_changed_ttls_of_records_are_a_risk_that_the_plan_names() -> None:
     operation = AlterTTL("M", 60, 3600, "jitter")
 
     assert (operation.is_state_only, operation.risk, operation.is_destructive) == (False, Risk.EXPIRES, False)
@@ -280,7 +282,7 @@ def test_life_spans_of_records_are_a_risk_that_the_plan_names() -> None:
         (AlterTTL("M", None, 60, "later"), "policy is 'later'; it is one of new-only, all, shorten, jitter"),
     ],
 )
-def test_a_life_span_that_cannot_be_is_refused(operation: Operation, complaint: str) -> None:
+def test_an_impossible_ttl_is_refused(operation: Operation, complaint: str) -> None:
     with pytest.raises(SchemaError, match=complaint):
         operation.apply(_snapshot(None))
 

@@ -252,7 +252,7 @@ def test_a_fill_that_does_not_fit_is_refused_at_once(order: Make) -> None:
         order({"address": ADDRESS}, AddField("Order", "address.n", "NotRequired[int]", fill="x"))
 
 
-def test_risks_and_ways_back_are_told() -> None:
+def test_risks_and_ways_back_are_listed() -> None:
     assert RenameField("Order", "zip", "address.zip").describe() == "Move field zip to address.zip on Order"
     assert RenameField("Order", "zip", "address.zip").risk is Risk.CONVERTS
     assert RenameField("Order", "address.zip", "address.code").risk is Risk.NONE

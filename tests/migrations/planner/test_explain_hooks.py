@@ -94,7 +94,7 @@ def test_a_migration_that_the_code_is_not_up_to_is_shown_from_the_other_side(hot
     assert [note[:9] for note in said["notes"]] == ["version 2"]
 
 
-def test_taking_a_migration_back_is_shown_likewise(hotel: Any) -> None:
+def test_going_back_is_shown_in_the_same_way(hotel: Any) -> None:
     said = json.loads(_explain(hotel, _LATER, 2, "--json", "--backwards"))["records"][0]
 
     assert said["fields"]["town"] == {"before": "Rome", "after": "Rome"}

@@ -54,23 +54,23 @@ class World:
 
     def _held(self, key: bytes, kind: bytes) -> object:
         left = [self.client.pttl(key)]
-        held: object
+        stored: object
         if kind == b"zset":
-            held = self.client.zrange(key, 0, -1, withscores=True)
+            stored = self.client.zrange(key, 0, -1, withscores=True)
         elif kind == b"set":
-            held = self.client.smembers(key)
+            stored = self.client.smembers(key)
         elif kind == b"list":
-            held = self.client.lrange(key, 0, -1)
+            stored = self.client.lrange(key, 0, -1)
         elif kind == b"string":
-            held = self.client.get(key)
+            stored = self.client.get(key)
         elif key == LEASE_KEY.encode():
-            held = self.client.hget(key, "holder")
+            stored = self.client.hget(key, "holder")
         else:
             fields = self.client.hgetall(key)
-            held = {name: b"" if _MOMENT.match(name) else raw for name, raw in fields.items()}
+            stored = {name: b"" if _MOMENT.match(name) else raw for name, raw in fields.items()}
             if self.has_field_lives:
                 left += self.client.execute_command("HPTTL", key, "FIELDS", len(fields), *sorted(fields))
-        return held, [-1 if ms < 0 else round(ms / 60_000) for ms in left]
+        return stored, [-1 if ms < 0 else round(ms / 60_000) for ms in left]
 
     def call(self, script: Script, keys: list[str], arguments: list[Any]) -> object:
         """Let bob call a script; raise what the library raises."""

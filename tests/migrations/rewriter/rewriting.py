@@ -80,8 +80,8 @@ drawn_steps = st.one_of(
 drawn_records = st.dictionaries(_names, _values)
 
 
-def on_paper(route: UpgradePath, record: Mapping[str, bytes], target: int) -> dict[str, bytes] | None:
+def on_paper(upgrade_path: UpgradePath, record: Mapping[str, bytes], target: int) -> dict[str, bytes] | None:
     try:
-        return route.rewrite(record, target).fields
+        return upgrade_path.rewrite(record, target).fields
     except RecordError:
         return None

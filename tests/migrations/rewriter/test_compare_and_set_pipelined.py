@@ -38,7 +38,7 @@ def _double(draft: RecordEdit) -> None:
 
 
 _BY_PYTHON: Final = UpgradePath(
-    "M", (VersionStep(1, 2, (Compute("b", _double, None, lambda name, one, other: False),)),), 1
+    "M", (VersionStep(1, 2, (Compute("b", _double, None, lambda name, raw, other: False),)),), 1
 )
 _BY_SERVER: Final = UpgradePath("M", (VersionStep(1, 2, (Move("a", "b"), Put("c", b"new"))),), 1)
 
@@ -140,7 +140,7 @@ def test_no_write_of_others_is_lost_to_what_was_computed_before_it(
 
 @given(acts=_acts, cut=st.integers(1, 30), at_once=st.integers(1, 30))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_two_shares_under_way_in_the_server_come_to_what_one_script_does(
+def test_two_batches_in_flight_give_the_result_of_one_script(
     driver: Any, client: Any, acts: list[tuple[str, list[int]]], cut: int, at_once: int
 ) -> None:
     _fill(client)

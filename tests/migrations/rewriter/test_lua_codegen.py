@@ -25,9 +25,9 @@ _STRANGE: Final = (
     "'", '"', "\\", "\n", "\r", "\0", "]]", "--[[ what the programs are ]]", "%1", "$1", "{0}", "\udcff", "é", "1", "",
 )  # fmt: skip
 _names: Final = (
-    st.lists(st.sampled_from(_STRANGE), min_size=1, max_size=3).map("".join).filter(lambda one: one[:2] != "_v")
+    st.lists(st.sampled_from(_STRANGE), min_size=1, max_size=3).map("".join).filter(lambda raw: raw[:2] != "_v")
 )
-_bytes: Final = st.sampled_from(_STRANGE).map(lambda one: one.encode("utf-8", "surrogateescape")) | st.binary(
+_bytes: Final = st.sampled_from(_STRANGE).map(lambda raw: raw.encode("utf-8", "surrogateescape")) | st.binary(
     max_size=4
 )
 
@@ -36,9 +36,9 @@ def _route(*steps: Step) -> UpgradePath:
     return UpgradePath("M", (VersionStep(1, 2, steps),), 1)
 
 
-def _rewritten(driver: SyncClient, route: UpgradePath, *, has_field_lives: bool = False) -> Outcome:
+def _rewritten(driver: SyncClient, upgrade_path: UpgradePath, *, has_field_lives: bool = False) -> Outcome:
     fence = Fence(_LEASE, 7, has_field_lives)
-    return run(driver, rewrite_in_server(fence, compile_program(route, 2), 2, [_KEY], 100))
+    return run(driver, rewrite_in_server(fence, compile_program(upgrade_path, 2), 2, [_KEY], 100))
 
 
 def _raw(name: str) -> bytes:
@@ -62,7 +62,7 @@ def driver(client: redis.Redis) -> SyncClient:
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
-def test_a_server_that_does_not_tell_life_spans_of_fields_leaves_the_record_whole(
+def test_a_server_without_field_ttl_commands_leaves_the_record_whole(
     server: Any, client: Any, driver: SyncClient
 ) -> None:
     client.execute_command("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-hpexpiretime")
@@ -87,28 +87,28 @@ _MANY: Final[dict[str, Callable[[int], Step]]] = {
 
 @pytest.mark.parametrize("count", [300, 2100, 3900])
 @pytest.mark.parametrize("step", _MANY)
-def test_many_fields_are_changed_whoever_does_it(
+def test_many_fields_are_changed_by_lua_and_by_python(
     client: redis.Redis, driver: SyncClient, step: str, count: int
 ) -> None:
-    route = _route(*(_MANY[step](number) for number in range(count)))
+    upgrade_path = _route(*(_MANY[step](number) for number in range(count)))
     record = {f"f{number}": b"%d" % number for number in range(count)} | {"_v": b"1"}
     _put(client, record)
 
-    outcome = _rewritten(driver, route)
+    outcome = _rewritten(driver, upgrade_path)
 
     assert outcome == Outcome(changed=1)
-    assert _stored(client) == route.rewrite(record, 2).fields
+    assert _stored(client) == upgrade_path.rewrite(record, 2).fields
 
 
-def _swapped(name: str, one: bytes, other: bytes) -> Convert:
-    table = {one: other, other: one}
+def _swapped(name: str, letter: bytes, other: bytes) -> Convert:
+    table = {letter: other, other: letter}
 
     def function(raw: bytes) -> bytes:
         if raw not in table:
             raise RecordError("", raw, "cannot be converted")
         return table[raw]
 
-    return Convert(name, function, function, operator.eq, inputs=[one, other])
+    return Convert(name, function, function, operator.eq, inputs=[letter, other])
 
 
 _steps: Final = st.one_of(
@@ -124,7 +124,7 @@ _steps: Final = st.one_of(
 def test_names_and_bytes_of_every_kind_are_written_as_they_are(
     client: redis.Redis, driver: SyncClient, steps: list[Step], data: Any, is_stamped: bool
 ) -> None:
-    route = _route(*steps)
+    upgrade_path = _route(*steps)
     named = sorted({name for step in steps for name in _fields_of(step)})
     # What a conversion does not know is refused by Python as well; whether it may be is not what is tested.
     known = {step.name: sorted(step.inputs or ()) for step in steps if isinstance(step, Convert)}
@@ -137,10 +137,10 @@ def test_names_and_bytes_of_every_kind_are_written_as_they_are(
         return
     _put(client, record)
 
-    outcome = _rewritten(driver, route)
+    outcome = _rewritten(driver, upgrade_path)
 
     if outcome.changed:
-        assert _stored(client) == route.rewrite(record, 2).fields
+        assert _stored(client) == upgrade_path.rewrite(record, 2).fields
     else:
         assert outcome.failures
         assert _stored(client) == record

@@ -152,21 +152,23 @@ def world(request: pytest.FixtureRequest, client: Any) -> World:
 @pytest.mark.parametrize("name", ROUTES)
 def test_the_server_does_what_python_does_and_leaves_to_it_what_no_table_knows(world: World, name: str) -> None:
     steps = ROUTES[name]
-    route = UpgradePath("M", (VersionStep(1, 2, tuple(steps)),), 1)
-    script = compile_program(route, 2).script
+    upgrade_path = UpgradePath("M", (VersionStep(1, 2, tuple(steps)),), 1)
+    script = compile_program(upgrade_path, 2).script
     world.fill()
     before, began = world.state(0), world.now_ms()
 
-    told = world.client.eval(script.source, len(world.records) + 1, _LEASE, *world.records, 7, 2, "1" * world.has_lives)
+    reply = world.client.eval(
+        script.source, len(world.records) + 1, _LEASE, *world.records, 7, 2, "1" * world.has_lives
+    )
 
     found = world.state(began)
-    letters = dict(zip(world.records, told.decode(), strict=True))
+    letters = dict(zip(world.records, reply.decode(), strict=True))
     assert letters == {key: _letter(steps, record) for key, record in world.records.items()}
     world.fill()
     began = world.now_ms()
     run(
         SyncClient(world.client, "test"),
-        rewrite_here(Fence(_LEASE, 7, world.has_lives), route, 2, list(world.records), 100),
+        rewrite_here(Fence(_LEASE, 7, world.has_lives), upgrade_path, 2, list(world.records), 100),
     )
     expected = world.state(began)
     for key, letter in letters.items():

@@ -48,7 +48,7 @@ def _keys(database: Any) -> set[str]:
         (AlterKeys("Customer", prefix="customer", table="v2"), "customer:v2:"),
     ],
 )
-def test_every_record_moves_once_with_its_life_span_and_comes_back_byte_for_byte(
+def test_every_record_moves_once_with_its_ttl_and_comes_back_byte_for_byte(
     database: Any, chain: Callable[..., Chain], alteration: AlterKeys, start: str
 ) -> None:
     _fill(database)
@@ -201,7 +201,7 @@ def test_a_run_that_dies_between_any_two_exchanges_is_finished_by_the_next(
     assert died > 8
 
 
-def test_keys_that_collide_are_told_before_anything_is_written(database: Any, chain: Callable[..., Chain]) -> None:
+def test_keys_that_collide_are_reported_before_anything_is_written(database: Any, chain: Callable[..., Chain]) -> None:
     _fill(database)
     database.client.hset("client:c7", mapping={"mine": "1"})
     before = database.dump()
@@ -214,7 +214,7 @@ def test_keys_that_collide_are_told_before_anything_is_written(database: Any, ch
     assert not database.client.exists("redis_models:{default}:journal:shop")
 
 
-def test_two_records_that_would_get_one_key_are_told_before_anything_is_written(
+def test_two_records_that_would_get_one_key_are_reported_before_anything_is_written(
     database: Any, chain: Callable[..., Chain]
 ) -> None:
     _fill(database)
@@ -228,7 +228,7 @@ def test_two_records_that_would_get_one_key_are_told_before_anything_is_written(
     assert database.dump() == before
 
 
-def test_what_a_plain_client_writes_to_an_old_key_behind_the_move_is_told_and_stays(
+def test_what_a_plain_client_writes_to_an_old_key_after_the_move_is_reported_and_stays(
     database: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
 ) -> None:
     _fill(database)

@@ -31,7 +31,7 @@ def test_a_record_that_cannot_be_rewritten_rests_while_the_others_move(
     assert database.client.hgetall("customer:3") == {b"id": b"3", b"code": b"k3", b"n": b"many"}
 
 
-def test_a_record_in_quarantine_is_no_stranger_under_the_keys_that_it_could_not_leave(
+def test_a_quarantined_record_is_not_foreign_under_its_old_key(
     database: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
 ) -> None:
     links = chain(

@@ -10,8 +10,8 @@ from .scripts import INDEX, LEASE, NEW_INDEX, Scripts
 
 
 def _move(scripts: Scripts, *pairs: str, versions: tuple[Any, ...] = (2,), least: Any = "", field: str = "",
-          held: tuple[str, ...] = (), epoch: int = 7) -> Any:  # fmt: skip
-    arguments = [epoch, least, len(versions), *versions, field, *held]
+          stored: tuple[str, ...] = (), epoch: int = 7) -> Any:  # fmt: skip
+    arguments = [epoch, least, len(versions), *versions, field, *stored]
     return scripts.call(rename_keys, "_MOVE", [LEASE, INDEX, NEW_INDEX, *pairs], arguments)
 
 
@@ -30,26 +30,26 @@ class TestMove:
         pairs = [key for name in names for key in (f"m:{name}", f"n:{name}")]
         left = {key: scripts.client.dump(key) for key in ("m:old", "m:other", "m:taken", "m:text", "n:taken")}
 
-        assert _move(scripts, *pairs, field="code", held=("x",) * 6) == b"AVCXTG"
+        assert _move(scripts, *pairs, field="code", stored=("x",) * 6) == b"AVCXTG"
 
         assert {key: scripts.client.dump(key) for key in left} == left
         assert scripts.client.hgetall("n:a") == {b"_v": b"2", b"id": b"a", b"code": b"x"}
         assert scripts.client.zrange(NEW_INDEX, 0, -1) == [b"n:a"]
         assert scripts.client.zrange(INDEX, 0, -1) == [b"m:old", b"m:other", b"m:taken", b"m:text"]
 
-    @pytest.mark.parametrize("held", ["", "y", "X", "x "])
-    def test_a_field_that_was_changed_keeps_the_record_where_it_is(self, scripts: Scripts, held: str) -> None:
-        scripts.put("m:a", _v=2, code=held)
+    @pytest.mark.parametrize("stored", ["", "y", "X", "x "])
+    def test_a_field_that_was_changed_keeps_the_record_where_it_is(self, scripts: Scripts, stored: str) -> None:
+        scripts.put("m:a", _v=2, code=stored)
         before = scripts.state()
 
-        assert _move(scripts, "m:a", "n:a", field="code", held=("x",)) == b"C"
+        assert _move(scripts, "m:a", "n:a", field="code", stored=("x",)) == b"C"
         assert scripts.state() == before
 
     def test_a_field_that_is_gone_was_changed(self, scripts: Scripts) -> None:
         scripts.put("m:a", _v=2, id="a")
         before = scripts.state()
 
-        assert _move(scripts, "m:a", "n:a", field="code", held=("x",)) == b"C"
+        assert _move(scripts, "m:a", "n:a", field="code", stored=("x",)) == b"C"
         assert scripts.state() == before
 
     def test_without_a_field_nothing_is_compared(self, scripts: Scripts) -> None:
@@ -82,7 +82,7 @@ class TestMove:
         assert scripts.state() == before
 
     @pytest.mark.parametrize(("index", "says"), [(INDEX, b"INDEX 2"), (NEW_INDEX, b"INDEX 3")])
-    def test_what_is_no_index_is_named(self, scripts: Scripts, index: str, says: bytes) -> None:
+    def test_an_invalid_index_is_named(self, scripts: Scripts, index: str, says: bytes) -> None:
         scripts.put("m:a", _v=2)
         scripts.client.delete(index)
         scripts.client.sadd(index, "m:a")
@@ -91,7 +91,7 @@ class TestMove:
         assert _move(scripts, "m:a", "n:a") == says
         assert scripts.state() == before
 
-    def test_a_record_moves_with_its_life_span(self, scripts: Scripts) -> None:
+    def test_a_record_moves_with_its_ttl(self, scripts: Scripts) -> None:
         scripts.put("m:a", _v=2)
         scripts.client.pexpireat("m:a", 4_000_000_000_000)
 

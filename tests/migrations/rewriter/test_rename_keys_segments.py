@@ -26,8 +26,8 @@ _STEP: Step = ({}, [Run(_nothing, may_run_twice=True)])
 
 def _record(database: Any, key: str) -> dict[str, str]:
     """Give what a record holds that the application sees."""
-    held = database.client.hgetall(key)
-    return {name.decode(): raw.decode() for name, raw in held.items() if not name.startswith(b"_b")}
+    stored = database.client.hgetall(key)
+    return {name.decode(): raw.decode() for name, raw in stored.items() if not name.startswith(b"_b")}
 
 
 @pytest.mark.parametrize("key", ["customer:two", "customer:2"], ids=["new key", "old key"])

@@ -54,19 +54,19 @@ def test_the_script_does_what_the_steps_say_and_the_way_back_restores_the_bytes(
 ) -> None:
     client, exchange = leased
     before = {**record, "other": b"x", **({"_v": b"1"} if is_stamped else {})}
-    route = route_of(*stages)
+    upgrade_path = route_of(*stages)
     target = len(stages) + 1
-    expected = on_paper(route, before, target)
+    expected = on_paper(upgrade_path, before, target)
     put(client, before)
 
-    outcome = run(exchange, rewrite_in_server(FENCE, compile_program(route, target), target, [KEY], 100))
+    outcome = run(exchange, rewrite_in_server(FENCE, compile_program(upgrade_path, target), target, [KEY], 100))
 
     if expected is None:
         assert (outcome.changed, len(outcome.failures), stored(client)) == (0, 1, before)
         return
     assert outcome == Outcome(changed=1)
     assert stored(client) == expected
-    assert run(exchange, rewrite_here(FENCE, route, 1, [KEY], 100)) == Outcome(changed=1)
+    assert run(exchange, rewrite_here(FENCE, upgrade_path, 1, [KEY], 100)) == Outcome(changed=1)
     assert stored(client) == before
 
 
@@ -80,23 +80,23 @@ _conversions = st.builds(
 
 @given(stages=st.lists(st.lists(_conversions, min_size=1, max_size=2), min_size=1, max_size=3))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_conversions_in_the_server_keep_aside_what_python_would(
+def test_conversions_in_the_server_store_the_undo_fields_that_python_would(
     leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]]
 ) -> None:
     client, exchange = leased
-    route = route_of(*stages)
+    upgrade_path = route_of(*stages)
     target = len(stages) + 1
     keys = [b"m:%d" % number for number in range(len(POOL))]
     records = {key: {"a": raw, "_v": b"1"} for key, raw in zip(keys, POOL, strict=True)}
     for key, record in records.items():
         put(client, record, key)
 
-    run(exchange, rewrite_in_server(FENCE, compile_program(route, target), target, keys, 100))
+    run(exchange, rewrite_in_server(FENCE, compile_program(upgrade_path, target), target, keys, 100))
 
     assert {key: stored(client, key) for key in keys} == {
-        key: on_paper(route, record, target) or record for key, record in records.items()
+        key: on_paper(upgrade_path, record, target) or record for key, record in records.items()
     }
-    run(exchange, rewrite_here(FENCE, route, 1, keys, 100))
+    run(exchange, rewrite_here(FENCE, upgrade_path, 1, keys, 100))
     assert {key: stored(client, key) for key in keys} == records
 
 
@@ -139,14 +139,14 @@ def test_a_constant_that_cannot_be_converted_leaves_the_records_to_python(
 ) -> None:
     client, exchange = leased
     convert = conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x"], leaves_others=False)
-    route = route_of([Put("a", b"x"), convert], [Put("a", b"z"), convert])
+    upgrade_path = route_of([Put("a", b"x"), convert], [Put("a", b"z"), convert])
     client.hset("m:1", mapping={"_v": "1"})
     client.hset("m:2", mapping={"_v": "2"})
 
-    program = compile_program(route, 3)
+    program = compile_program(upgrade_path, 3)
     outcome = run(exchange, rewrite_in_server(FENCE, program, 3, [b"m:1", b"m:2"], 100))
 
-    assert (compile_program(route, 2).versions, program.versions) == ((1,), ())
+    assert (compile_program(upgrade_path, 2).versions, program.versions) == ((1,), ())
     assert outcome == Outcome(changed=2)
     assert client.hgetall("m:1") == {
         b"a": b"z", b"_v": b"3", b"_b2.1.a": b"x", b"_b3.0.a": b"y", b"_b3.1.a": b"z",
@@ -160,15 +160,15 @@ def test_compare_and_set_does_what_the_steps_say(
 ) -> None:
     client, exchange = leased
     before = {**record, "other": b"x", "_v": b"1"}
-    route = route_of(*stages)
+    upgrade_path = route_of(*stages)
     target = len(stages) + 1
-    expected = on_paper(route, before, target)
+    expected = on_paper(upgrade_path, before, target)
     assume(expected is not None)
     put(client, before)
 
-    assert run(exchange, rewrite_here(FENCE, route, target, [KEY], 100)) == Outcome(changed=1)
+    assert run(exchange, rewrite_here(FENCE, upgrade_path, target, [KEY], 100)) == Outcome(changed=1)
     assert stored(client) == expected
-    assert run(exchange, rewrite_here(FENCE, route, target, [KEY], 100)) == Outcome(skipped=1)
+    assert run(exchange, rewrite_here(FENCE, upgrade_path, target, [KEY], 100)) == Outcome(skipped=1)
 
 
 @given(stages=st.lists(st.lists(drawn_steps, max_size=3), min_size=2, max_size=3), record=drawn_records)
@@ -176,26 +176,26 @@ def test_compare_and_set_does_what_the_steps_say(
 def test_one_pass_over_several_versions_equals_one_pass_for_each(
     stages: list[list[Step]], record: dict[str, bytes]
 ) -> None:
-    route = route_of(*stages)
-    fused = on_paper(route, record, len(stages) + 1)
+    upgrade_path = route_of(*stages)
+    fused = on_paper(upgrade_path, record, len(stages) + 1)
     assume(fused is not None)
 
     one_by_one: Mapping[str, bytes] = record
     for target in range(2, len(stages) + 2):
-        one_by_one = route.rewrite(one_by_one, target).fields
+        one_by_one = upgrade_path.rewrite(one_by_one, target).fields
 
     assert fused == one_by_one
 
 
 def test_records_of_several_versions_are_brought_up_in_one_script(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    route = route_of([Move("a", "b")], [Put("c", b"new")])
+    upgrade_path = route_of([Move("a", "b")], [Put("c", b"new")])
     client.hset("m:old", "a", "1")
     client.hset("m:mid", mapping={"b": "2", "_v": "2"})
     client.hset("m:done", mapping={"b": "3", "c": "mine", "_v": "3"})
     keys = [b"m:old", b"m:mid", b"m:done", b"m:none"]
 
-    outcome = run(exchange, rewrite_in_server(FENCE, compile_program(route, 3), 3, keys, 100))
+    outcome = run(exchange, rewrite_in_server(FENCE, compile_program(upgrade_path, 3), 3, keys, 100))
 
     assert outcome == Outcome(changed=2, skipped=1, gone=1)
     assert client.hgetall("m:old") == {b"b": b"1", b"c": b"new", b"_v": b"3", b"_b2-1._v": b""}
@@ -205,14 +205,14 @@ def test_records_of_several_versions_are_brought_up_in_one_script(leased: tuple[
 
 def test_a_runner_whose_epoch_is_over_changes_nothing(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    route = route_of([Put("a", b"new")])
+    upgrade_path = route_of([Put("a", b"new")])
     client.hset("m:1", "a", "old")
     client.hset(LEASE, "epoch", 8)
 
     with pytest.raises(LockedError):
-        run(exchange, rewrite_in_server(FENCE, compile_program(route, 2), 2, [b"m:1"], 100))
+        run(exchange, rewrite_in_server(FENCE, compile_program(upgrade_path, 2), 2, [b"m:1"], 100))
     with pytest.raises(LockedError):
-        run(exchange, rewrite_here(FENCE, route, 2, [b"m:1"], 100))
+        run(exchange, rewrite_here(FENCE, upgrade_path, 2, [b"m:1"], 100))
 
     assert client.hgetall("m:1") == {b"a": b"old"}
 
@@ -221,14 +221,14 @@ def test_keys_that_hold_no_hash_and_unknown_stamps_are_reported_and_left_alone(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased
-    route = route_of([Put("a", b"new")])
+    upgrade_path = route_of([Put("a", b"new")])
     client.set("m:text", "x")
     client.hset("m:future", mapping={"a": "1", "_v": "9"})
     client.hset("m:ok", "a", "1")
     keys = [b"m:text", b"m:future", b"m:ok"]
 
-    by_server = run(exchange, rewrite_in_server(FENCE, compile_program(route, 2), 2, keys, 100))
-    by_python = run(exchange, rewrite_here(FENCE, route, 2, keys, 100))
+    by_server = run(exchange, rewrite_in_server(FENCE, compile_program(upgrade_path, 2), 2, keys, 100))
+    by_python = run(exchange, rewrite_here(FENCE, upgrade_path, 2, keys, 100))
 
     assert (
         [failure.key for failure in by_server.failures]
@@ -239,7 +239,7 @@ def test_keys_that_hold_no_hash_and_unknown_stamps_are_reported_and_left_alone(
     assert (client.get("m:text"), client.hgetall("m:future")) == (b"x", {b"a": b"1", b"_v": b"9"})
 
 
-def test_a_record_written_between_read_and_write_is_computed_anew(leased: tuple[redis.Redis, SyncClient]) -> None:
+def test_a_record_written_between_read_and_write_is_computed_again(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
     writes = itertools.count()
 
@@ -248,14 +248,14 @@ def test_a_record_written_between_read_and_write_is_computed_anew(leased: tuple[
             client.hincrby("m:1", "n", 1)  # somebody else, just in time
         draft.set("n", b"%d" % (2 * int(draft.get("n") or b"0")))
 
-    route = route_of([Compute("double", double, None, lambda name, one, other: False)])
+    upgrade_path = route_of([Compute("double", double, None, lambda name, raw, other: False)])
     client.hset("m:1", mapping={"n": 5, "free": 0})
 
-    assert run(exchange, rewrite_here(FENCE, route, 2, [b"m:1"], 100)) == Outcome(changed=1)
+    assert run(exchange, rewrite_here(FENCE, upgrade_path, 2, [b"m:1"], 100)) == Outcome(changed=1)
     assert client.hget("m:1", "n") == b"14"
 
 
-def test_a_write_to_a_field_that_a_function_does_not_look_at_is_no_conflict(
+def test_a_write_to_a_field_that_a_function_does_not_read_is_not_a_conflict(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased
@@ -264,20 +264,20 @@ def test_a_write_to_a_field_that_a_function_does_not_look_at_is_no_conflict(
         client.hincrby("m:1", "hits", 1)
         draft.set("n", (draft.get("n") or b"") + b"!")
 
-    route = route_of([Compute("mark", mark, None, lambda name, one, other: False)])
+    upgrade_path = route_of([Compute("mark", mark, None, lambda name, raw, other: False)])
     client.hset("m:1", mapping={"n": 5, "hits": 0})
 
-    assert run(exchange, rewrite_here(FENCE, route, 2, [b"m:1"], 100)) == Outcome(changed=1)
+    assert run(exchange, rewrite_here(FENCE, upgrade_path, 2, [b"m:1"], 100)) == Outcome(changed=1)
     assert client.hmget("m:1", "n", "hits") == [b"5!", b"1"]
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
-def test_life_spans_of_keys_and_fields_go_along(leased: tuple[redis.Redis, SyncClient]) -> None:
+def test_ttls_of_keys_and_fields_are_copied(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
     fence = Fence(LEASE, 7, True)
     by_server = route_of([Move("a", "b"), Put("c", b"new")])
-    by_python = route_of([Move("a", "b"), Compute("c", set_c, None, lambda name, one, other: False)])
-    for key, route in (("m:1", by_server), ("m:2", by_python)):
+    by_python = route_of([Move("a", "b"), Compute("c", set_c, None, lambda name, raw, other: False)])
+    for key, upgrade_path in (("m:1", by_server), ("m:2", by_python)):
         client.hset(key, mapping={"a": "1", "c": "2", "d": "3"})
         exchange.exchange(
             [
@@ -287,10 +287,10 @@ def test_life_spans_of_keys_and_fields_go_along(leased: tuple[redis.Redis, SyncC
             ]
         )
 
-        if route is by_server:
-            run(exchange, rewrite_in_server(fence, compile_program(route, 2), 2, [key.encode()], 100))
+        if upgrade_path is by_server:
+            run(exchange, rewrite_in_server(fence, compile_program(upgrade_path, 2), 2, [key.encode()], 100))
         else:
-            run(exchange, rewrite_here(fence, route, 2, [key.encode()], 100))
+            run(exchange, rewrite_here(fence, upgrade_path, 2, [key.encode()], 100))
 
         ends = exchange.exchange([("HPEXPIRETIME", key, "FIELDS", 4, "b", "c", "d", "_v"), ("PEXPIRETIME", key)])
         assert ends == [[3_000_000_000_001, 3_000_000_000_002, -1, -1], 4_000_000_000_000]

@@ -19,18 +19,18 @@ from .rewriting import KEY, LEASE, conversion, drawn_records, drawn_steps, on_pa
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
-def test_a_converted_field_keeps_its_life_span_and_a_renamed_one_takes_over_none(
+def test_a_converted_field_keeps_its_ttl_and_a_renamed_field_does_not_inherit_one(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased
     twist = conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x", b"z"], leaves_others=False)
-    route = route_of([twist, Move("b", "c"), Expire("shorten", 10**12)])
+    upgrade_path = route_of([twist, Move("b", "c"), Expire("shorten", 10**12)])
     for key, raw in ((b"m:1", "x"), (b"m:2", "z")):
         client.hset(key, mapping={"a": raw, "b": "same", "c": "same", "_v": "1"})
         exchange.exchange([("HPEXPIREAT", key, 3_000_000_000_001, "FIELDS", 1, name) for name in ("a", "c")])
         exchange.exchange([("PEXPIREAT", key, 2_500_000_000_000)])
 
-        run(exchange, rewrite_in_server(Fence(LEASE, 7, True), compile_program(route, 2), 2, [key], 100))
+        run(exchange, rewrite_in_server(Fence(LEASE, 7, True), compile_program(upgrade_path, 2), 2, [key], 100))
 
         ends = exchange.exchange([("HPEXPIRETIME", key, "FIELDS", 3, "a", "c", "_v"), ("PEXPIRETIME", key)])
         assert ends == [[3_000_000_000_001, -1, -1], 2_500_000_000_000]
@@ -39,12 +39,12 @@ def test_a_converted_field_keeps_its_life_span_and_a_renamed_one_takes_over_none
 
 @pytest.mark.needs_command("HPEXPIRETIME")
 @pytest.mark.parametrize("is_in_server", [True, False])
-def test_what_is_put_aside_keeps_its_life_span_and_comes_back_with_it(
+def test_an_undo_field_keeps_its_ttl_and_comes_back_with_it(
     leased: tuple[redis.Redis, SyncClient], is_in_server: bool
 ) -> None:
     client, exchange = leased
     fence = Fence(LEASE, 7, True)
-    route = route_of([Drop("a", b"back"), Move("b", "c")], [Drop("c"), Put("a", b"new")])
+    upgrade_path = route_of([Drop("a", b"back"), Move("b", "c")], [Drop("c"), Put("a", b"new")])
     client.hset("m:1", mapping={"a": "1", "b": "2", "c": "3", "d": "4", "_v": "1"})
     names = ("a", "b", "c", "d")
     lives = [3_000_000_000_001, 3_000_000_000_002, 3_000_000_000_003, -1]
@@ -53,15 +53,15 @@ def test_what_is_put_aside_keeps_its_life_span_and_comes_back_with_it(
     )
 
     if is_in_server:
-        run(exchange, rewrite_in_server(fence, compile_program(route, 3), 3, [KEY], 100))
+        run(exchange, rewrite_in_server(fence, compile_program(upgrade_path, 3), 3, [KEY], 100))
     else:
-        run(exchange, rewrite_here(fence, route, 3, [KEY], 100))
+        run(exchange, rewrite_here(fence, upgrade_path, 3, [KEY], 100))
 
     aside = ("_b2.0.a", "_b2.1.c", "_b3.0.c", "a")
     assert exchange.exchange([("HPEXPIRETIME", KEY, "FIELDS", 4, *aside)]) == [
         [3_000_000_000_001, 3_000_000_000_003, 3_000_000_000_002, -1]
     ]
-    run(exchange, rewrite_here(fence, route, 1, [KEY], 100))
+    run(exchange, rewrite_here(fence, upgrade_path, 1, [KEY], 100))
     assert exchange.exchange([("HPEXPIRETIME", KEY, "FIELDS", 4, *names)]) == [lives]
     assert stored(client) == {"a": b"1", "b": b"2", "c": b"3", "d": b"4", "_v": b"1"}
 
@@ -69,24 +69,24 @@ def test_what_is_put_aside_keeps_its_life_span_and_comes_back_with_it(
 @pytest.mark.needs_command("HPEXPIRETIME")
 @given(stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_life_spans_of_fields_are_the_same_by_either_way_and_come_back(
+def test_ttls_of_fields_are_the_same_by_lua_and_python_and_come_back(
     leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
 ) -> None:
     client, exchange = leased
-    fence, route, target = Fence(LEASE, 7, True), route_of(*stages), len(stages) + 1
+    fence, upgrade_path, target = Fence(LEASE, 7, True), route_of(*stages), len(stages) + 1
     before = {**record, "_v": b"1"}
-    assume(record and on_paper(route, before, target) is not None)
+    assume(record and on_paper(upgrade_path, before, target) is not None)
     for key in (b"m:1", b"m:2"):
         put(client, before, key)
         for number, name in enumerate(record):
             exchange.exchange([("HPEXPIREAT", key, 3_000_000_000_000 + number, "FIELDS", 1, name)])
     lives = _lives(client, b"m:1")
 
-    run(exchange, rewrite_in_server(fence, compile_program(route, target), target, [b"m:1"], 100))
-    run(exchange, rewrite_here(fence, route, target, [b"m:2"], 100))
+    run(exchange, rewrite_in_server(fence, compile_program(upgrade_path, target), target, [b"m:1"], 100))
+    run(exchange, rewrite_here(fence, upgrade_path, target, [b"m:2"], 100))
 
     assert _lives(client, b"m:1") == _lives(client, b"m:2")
-    run(exchange, rewrite_here(fence, route, 1, [b"m:1", b"m:2"], 100))
+    run(exchange, rewrite_here(fence, upgrade_path, 1, [b"m:1", b"m:2"], 100))
     assert _lives(client, b"m:1") == lives == _lives(client, b"m:2")
 
 

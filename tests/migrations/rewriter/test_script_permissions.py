@@ -69,14 +69,14 @@ def _fill_records(kind: str, stamp: int = 1) -> Callable[[World], None]:
     return fill
 
 
-def _rewrite(route: UpgradePath, target: int, *, is_in_server: bool) -> Callable[[World], object]:
+def _rewrite(upgrade_path: UpgradePath, target: int, *, is_in_server: bool) -> Callable[[World], object]:
     def act(world: World) -> None:
         fence, keys = Fence(LEASE_KEY, 7, world.has_field_lives), [b"m:0", b"m:1", b"m:2"]
         driver = SyncClient(world.bob, "test")
         if is_in_server:
-            outcome = run(driver, rewrite_in_server(fence, compile_program(route, target), target, keys, 100))
+            outcome = run(driver, rewrite_in_server(fence, compile_program(upgrade_path, target), target, keys, 100))
         else:
-            outcome = run(driver, rewrite_here(fence, route, target, keys, 100))
+            outcome = run(driver, rewrite_here(fence, upgrade_path, target, keys, 100))
         if outcome.refusal is not None:
             raise outcome.refusal
 
@@ -97,14 +97,14 @@ def test_a_record_is_rewritten_whole_or_not_at_all(world: World, what: str, kind
 @pytest.mark.parametrize("kind", _RECORDS)
 @pytest.mark.parametrize("what", _STEPS)
 def test_a_record_is_taken_back_whole_or_not_at_all(world: World, what: str, kind: str) -> None:
-    route = _route(*_STEPS[what])
+    upgrade_path = _route(*_STEPS[what])
 
     def fill(world: World) -> None:
         _fill_records(kind)(world)
         world.allow()
-        _rewrite(route, 2, is_in_server=False)(world)
+        _rewrite(upgrade_path, 2, is_in_server=False)(world)
 
-    missed = world.try_without(fill, _rewrite(route, 1, is_in_server=False))
+    missed = world.try_without(fill, _rewrite(upgrade_path, 1, is_in_server=False))
 
     assert missed
 
@@ -315,7 +315,7 @@ def test_a_right_that_is_not_needed_is_not_asked_for(world: World, what: str, de
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("is_in_server", [True, False], ids=["in the server", "by Python"])
-def test_nor_by_a_script_that_rewrites_records(
+def test_an_undo_is_not_overwritten_by_a_script_that_rewrites_records(
     world: World, what: str, kind: str, denied: str, is_in_server: bool
 ) -> None:
     act = _rewrite(_route(*_STEPS[what]), 2, is_in_server=is_in_server)

@@ -13,9 +13,17 @@ from .scripts import INDEX, LEASE, Scripts
 _BOOKS = [LEASE, "ledger", "snapshot", "journal", "history"]
 
 
-def _finish(scripts: Scripts, *, epoch: int = 7, held: Any = 1, witness: str = "w", events: tuple[str, ...] = ("new",),
-            applied: tuple[str, ...] = ("b", "2"), unapplied: tuple[str, ...] = ("a",)) -> Any:  # fmt: skip
-    arguments = [epoch, "after", held, 1, "witness", witness, len(applied) // 2, *applied, len(events), *events]
+def _finish(
+    scripts: Scripts,
+    *,
+    epoch: int = 7,
+    stored: Any = 1,
+    marker: str = "w",
+    events: tuple[str, ...] = ("new",),
+    applied: tuple[str, ...] = ("b", "2"),
+    unapplied: tuple[str, ...] = ("a",),
+) -> Any:
+    arguments = [epoch, "after", stored, 1, "witness", marker, len(applied) // 2, *applied, len(events), *events]
     return scripts.call(store, "_FINISH", _BOOKS, [*arguments, *unapplied])
 
 
@@ -48,17 +56,17 @@ class TestFinish:
         assert self._books(books) == ({b"b": b"2"}, b"after", 0, [b"first", b"new"])
 
     def test_without_events_and_changes_only_the_snapshot_and_the_journal_do(self, books: Scripts) -> None:
-        assert _finish(books, events=(), applied=(), unapplied=(), held="") == b"OK"
+        assert _finish(books, events=(), applied=(), unapplied=(), stored="") == b"OK"
         assert self._books(books) == ({b"a": b"1"}, b"after", 0, [b"first"])
 
     def test_without_an_event_no_call_is_taken_for_one_that_was_sent_again(self, books: Scripts) -> None:
         books.client.delete("history")
 
-        assert _finish(books, events=(), witness="another") == b"FORGOTTEN"
+        assert _finish(books, events=(), marker="another") == b"FORGOTTEN"
 
     @pytest.mark.parametrize(
         ("what", "says"),
-        [({"epoch": 6}, b"FENCED"), ({"held": 2}, b"FORGOTTEN"), ({"witness": "x"}, b"FORGOTTEN")],
+        [({"epoch": 6}, b"FENCED"), ({"stored": 2}, b"FORGOTTEN"), ({"marker": "x"}, b"FORGOTTEN")],
     )
     def test_what_is_not_as_it_was_changes_nothing(self, books: Scripts, what: Any, says: bytes) -> None:
         before = self._books(books)
@@ -89,13 +97,13 @@ class TestDrop:
         assert [_drop(noted, "_v", 1, "id", "a") for _ in range(2)] == [b"OK", b"OK"]
 
     @pytest.mark.parametrize("seen", [(), ("_v", 1), ("_v", 1, "id", "b"), ("_v", 2, "id", "a")])
-    def test_what_nobody_saw_is_not_dropped(self, noted: Scripts, seen: tuple[Any, ...]) -> None:
+    def test_an_entry_that_was_not_listed_is_not_dropped(self, noted: Scripts, seen: tuple[Any, ...]) -> None:
         before = noted.state()
 
         assert _drop(noted, *seen) == b"CHANGED"
         assert noted.state() == before
 
-    def test_what_was_made_anew_since_it_left_the_quarantine_stays(self, noted: Scripts) -> None:
+    def test_a_record_that_was_created_again_after_the_quarantine_stays(self, noted: Scripts) -> None:
         noted.client.hdel("quarantine", "m:a")
         before = noted.state()
 
@@ -120,9 +128,9 @@ class TestNotes:
     def test_some_are_noted_and_others_forgotten(self, scripts: Scripts) -> None:
         scripts.client.hset("quarantine", mapping={"m:a": "old", "m:b": "old"})
 
-        told = scripts.call(quarantine, "_SCRIPT", [LEASE, "quarantine"], [7, 2, "m:a", "new", "m:c", "new", "m:b"])
+        reply = scripts.call(quarantine, "_SCRIPT", [LEASE, "quarantine"], [7, 2, "m:a", "new", "m:c", "new", "m:b"])
 
-        assert told == 2
+        assert reply == 2
         assert scripts.client.hgetall("quarantine") == {b"m:a": b"new", b"m:c": b"new"}
 
     @pytest.mark.parametrize(("arguments", "left"), [([7, 1, "m:c", "x"], 2), ([7, 0, "m:a"], 0), ([7, 0], 1)])
@@ -177,7 +185,7 @@ class TestMend:
         assert noted.client.get("m:a") == b"text"
 
     @pytest.mark.needs_command("HPEXPIREAT")
-    def test_life_spans_of_fields_stay_and_none_is_made(self, noted: Scripts) -> None:
+    def test_ttls_of_fields_stay_and_none_is_added(self, noted: Scripts) -> None:
         noted.client.execute_command("HPEXPIREAT", "m:a", 4_000_000_000_000, "FIELDS", 1, "age")
 
         assert _mend(noted, (), "age", "7", "id", "b") == b"OK"
@@ -204,7 +212,7 @@ class TestPurge:
         assert sorted(kept.client.hkeys("m:b")) == [b"_b", b"_b2x.0.a", b"_v", b"x_b2.0.a"]
         assert self._purge(kept) == [0, 0, 0]
 
-    def test_who_only_looks_is_told_the_same_and_another_epoch_nothing(self, kept: Scripts) -> None:
+    def test_a_preview_returns_the_same_and_another_epoch_nothing(self, kept: Scripts) -> None:
         before = kept.state()
 
         assert self._purge(kept, "")[:2] == [2, 3]
@@ -242,7 +250,7 @@ class TestIndex:
         assert self._look(spoilt, "0") == [0, 1, 3, 2, 4, 0, 0, 2]
         assert spoilt.state() == before
 
-    def test_it_puts_right_what_it_told(self, spoilt: Scripts) -> None:
+    def test_it_repairs_what_it_reported(self, spoilt: Scripts) -> None:
         assert self._look(spoilt, "1") == [0, 1, 3, 2, 4, 0, 0, 2]
         assert spoilt.client.zrange(INDEX, 0, -1, withscores=True) == [
             (b"m:lacking", 0.0), (b"m:misplaced", 0.0), (b"m:right", 0.0),
@@ -265,7 +273,7 @@ class TestLease:
         assert self._call(scripts, "release", epoch) == [b"OK"]
         assert self._call(scripts, "take", "you", 60_000, "")[0] == b"TAKEN"
 
-    def test_the_same_call_sent_again_and_a_dead_holder_are_let_in_and_nobody_else(self, scripts: Scripts) -> None:
+    def test_only_a_repeated_call_or_the_successor_of_a_dead_holder_gets_the_lease(self, scripts: Scripts) -> None:
         [_, epoch] = self._call(scripts, "take", "me", 60_000, "")
 
         assert self._call(scripts, "take", "you", 60_000, epoch - 1)[0] == b"HELD"
@@ -274,7 +282,7 @@ class TestLease:
         taken = self._call(scripts, "take", "you", 60_000, again[1])
         assert taken[0] == b"TAKEN" and taken[1] > again[1]
 
-    def test_who_lost_it_neither_renews_it_nor_gives_it_back(self, scripts: Scripts) -> None:
+    def test_a_former_holder_cannot_renew_or_release_it(self, scripts: Scripts) -> None:
         [_, epoch] = self._call(scripts, "take", "me", 60_000, "")
         before = scripts.state()
 
@@ -283,7 +291,7 @@ class TestLease:
         assert scripts.state() == before
 
     @pytest.mark.parametrize(
-        "held",
+        "stored",
         [
             {"epoch": "soon"}, {"epoch": "-1"}, {"epoch": "1e3"}, {"epoch": ""}, {"epoch": 2**53},
             {"epoch": 5, "holder": "me"}, {"epoch": 5, "holder": "me", "until": "soon"},
@@ -291,9 +299,9 @@ class TestLease:
         ],
         ids=str,
     )  # fmt: skip
-    def test_what_is_no_lease_is_called_strange_and_left_alone(self, scripts: Scripts, held: dict[str, Any]) -> None:
+    def test_a_broken_lease_is_reported_and_left_alone(self, scripts: Scripts, stored: dict[str, Any]) -> None:
         scripts.client.delete(LEASE)
-        scripts.client.hset(LEASE, mapping=held)
+        scripts.client.hset(LEASE, mapping=stored)
         before = scripts.state()
 
         assert self._call(scripts, "take", "you", 60_000, "") == [b"STRANGE"]
@@ -329,9 +337,9 @@ class TestReplace:
         names = ("a", "unstamped", "changed", "appeared", "vanished", "there", "text", "gone")
         before = scripts.state()
 
-        told = _replace(scripts, *((f"m:{name}", ("Ann", "Ann A.")) for name in names))
+        reply = _replace(scripts, *((f"m:{name}", ("Ann", "Ann A.")) for name in names))
 
-        assert told == b"AACCCSTG"
+        assert reply == b"AACCCSTG"
         for name in ("a", "unstamped"):
             assert scripts.client.hgetall(f"m:{name}") == {b"_v": b"2", b"full": b"Ann A."}
             del before[f"m:{name}".encode()]

@@ -82,18 +82,18 @@ def test_the_server_converts_as_python_does_and_the_way_back_restores_every_spel
     convert: Callable[..., object] | None,
     back: Callable[..., object] | None,
 ) -> None:
-    route, fence = _alter(old, new, convert, back), Fence("the-lease", 7, False)
+    upgrade_path, fence = _alter(old, new, convert, back), Fence("the-lease", 7, False)
     raws = [*(stored_bytes(old) or ()), *_VALUES.get(_plain(old), ()), *_ODD]
     keys = [b"m:%d" % number for number in range(len(raws))]
     for key, raw in zip(keys, raws, strict=True):
         client.hset(key, mapping={"f": raw, "_v": "1"})
-    expected = [_on_paper(route, raw) for raw in raws]
+    expected = [_on_paper(upgrade_path, raw) for raw in raws]
 
-    outcome = run(leased, rewrite_in_server(fence, compile_program(route, 2), 2, keys, 100))
+    outcome = run(leased, rewrite_in_server(fence, compile_program(upgrade_path, 2), 2, keys, 100))
 
     assert [client.hgetall(key) for key in keys] == expected
     assert outcome.changed == len([record for record in expected if record[b"_v"] == b"2"])
-    run(leased, rewrite_here(fence, route, 1, keys, 100))
+    run(leased, rewrite_here(fence, upgrade_path, 1, keys, 100))
     assert [client.hgetall(key) for key in keys] == [{b"f": raw, b"_v": b"1"} for raw in raws]
 
 
@@ -114,8 +114,8 @@ def test_what_the_library_stores_needs_no_python(
     convert: Callable[..., object] | None,
     raws: list[bytes],
 ) -> None:
-    route = _alter(old, new, convert)
-    without_python = dataclasses.replace(compile_program(route, 2), route=UpgradePath("M", (), 99))
+    upgrade_path = _alter(old, new, convert)
+    without_python = dataclasses.replace(compile_program(upgrade_path, 2), route=UpgradePath("M", (), 99))
     keys = [b"m:%d" % number for number in range(len(raws))]
     for key, raw in zip(keys, raws, strict=True):
         client.hset(key, mapping={"f": raw, "_v": "1"})
@@ -123,7 +123,7 @@ def test_what_the_library_stores_needs_no_python(
     outcome = run(leased, rewrite_in_server(Fence("the-lease", 7, False), without_python, 2, keys, 100))
 
     assert (outcome.changed, outcome.failures) == (len(raws), [])
-    assert RewritePass(route, KeySpace("", ":", "m"), 2, 1).is_in_server
+    assert RewritePass(upgrade_path, KeySpace("", ":", "m"), 2, 1).is_in_server
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_what_could_be_read_as_none_is_never_left_alone() -> None:
     assert not changes_none_only("int | None", "int", FillNone(0), _not)
 
 
-def _on_paper(route: UpgradePath, raw: bytes) -> dict[bytes, bytes]:
+def _on_paper(upgrade_path: UpgradePath, raw: bytes) -> dict[bytes, bytes]:
     try:
-        fields = route.rewrite({"f": raw, "_v": b"1"}, 2).fields
+        fields = upgrade_path.rewrite({"f": raw, "_v": b"1"}, 2).fields
     except RecordError:
         return {b"f": raw, b"_v": b"1"}
     return {name.encode(): value for name, value in fields.items()}

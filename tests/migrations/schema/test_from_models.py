@@ -160,7 +160,7 @@ def test_a_default_that_is_not_certain_is_required(annotation: object, options: 
     assert make(annotation, **options).default is REQUIRED
 
 
-def test_a_hint_is_carried_along_but_is_no_part_of_the_shape() -> None:
+def test_a_hint_is_stored_but_does_not_count_as_part_of_the_schema() -> None:
     hinted = make(str, renamed_from="y")
 
     assert hinted.renamed_from == "y"

@@ -17,7 +17,7 @@ def test_a_snapshot_reads_back_as_it_was() -> None:
     assert Snapshot.from_json(snapshot.to_json()) == snapshot
 
 
-def test_snapshots_from_before_life_spans_keep_their_fingerprint() -> None:
+def test_snapshots_from_before_ttls_keep_their_fingerprint() -> None:
     text = '{"format": 1, "models": {"A": {"version": 1, "primary_key": "id", "prefix": "", "separator": ":",'
     text += ' "table": "a", "fields": {"id": {"type": "str"}}}}}'
 

@@ -89,7 +89,7 @@ def test_labels_are_counted_as_the_code_counts_them_and_records_come_back(
     assert changed.there(**record).keys() == types.keys()
 
 
-def test_a_variant_is_told_apart_by_more_than_its_labels(order: Make) -> None:
+def test_variants_are_distinguished_by_more_than_their_labels(order: Make) -> None:
     union = f"Object(k=Literal['a'], n={NODE}, v=int) | Object(k=Literal['b'], n={NODE.replace('T1', 'T2')}, v=int)"
     changed = order({"x": union}, AlterField("Order", "x.v", "int", "str"))
 

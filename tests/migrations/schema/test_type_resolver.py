@@ -67,10 +67,10 @@ def test_objects_of_the_past_compare_by_what_is_stored() -> None:
 
 
 def test_two_orders_of_a_union_stay_two_types_everywhere() -> None:
-    one, other = resolve("dict[str, list[int | str]] | None"), resolve("dict[str, list[str | int]] | None")
+    first, other = resolve("dict[str, list[int | str]] | None"), resolve("dict[str, list[str | int]] | None")
 
-    assert one != other
-    assert codec_for(one) is not codec_for(other)
+    assert first != other
+    assert codec_for(first) is not codec_for(other)
 
 
 def test_the_order_of_a_union_survives_its_reverse() -> None:

@@ -84,7 +84,7 @@ class Carrier(enum.Enum):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         (Address, TitledAddress),
         (Address, PlainAddress),
@@ -100,12 +100,12 @@ class Carrier(enum.Enum):
         (list[BlobAsBase64], types.GenericAlias(list, Renamed)),
     ],
 )
-def test_what_stores_nothing_differently_has_the_same_text(one: object, other: object) -> None:
-    assert describe(one) == describe(other)
+def test_what_stores_nothing_differently_has_the_same_text(first: object, other: object) -> None:
+    assert describe(first) == describe(other)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         (list[int], tuple[int, ...]),
         (set[int], frozenset[int]),
@@ -125,5 +125,5 @@ def test_what_stores_nothing_differently_has_the_same_text(one: object, other: o
         (dict[str, int], list[int]),
     ],
 )
-def test_what_stores_or_reads_differently_has_another_text(one: object, other: object) -> None:
-    assert describe(one) != describe(other)
+def test_what_stores_or_reads_differently_has_another_text(first: object, other: object) -> None:
+    assert describe(first) != describe(other)

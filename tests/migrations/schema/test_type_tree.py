@@ -26,16 +26,16 @@ ATOMS = st.sampled_from(["str", "int", "None", "datetime[aware]", "JSON[str]", "
 CONSTANTS = st.one_of(st.text(max_size=4), st.integers(-9, 9), st.booleans())
 
 
-def _list(one: type_tree.Tree) -> type_tree.Tree:
-    return Container("list", (one,))
+def _list(tree: type_tree.Tree) -> type_tree.Tree:
+    return Container("list", (tree,))
 
 
-def _dict(one: type_tree.Tree) -> type_tree.Tree:
-    return Container("dict", (Atom("str"), one))
+def _dict(tree: type_tree.Tree) -> type_tree.Tree:
+    return Container("dict", (Atom("str"), tree))
 
 
-def _long_tuple(one: type_tree.Tree) -> type_tree.Tree:
-    return Container("tuple", (one,), is_variadic=True)
+def _long_tuple(tree: type_tree.Tree) -> type_tree.Tree:
+    return Container("tuple", (tree,), is_variadic=True)
 
 
 def _larger(inner: st.SearchStrategy[type_tree.Tree]) -> st.SearchStrategy[type_tree.Tree]:
@@ -53,7 +53,7 @@ def _larger(inner: st.SearchStrategy[type_tree.Tree]) -> st.SearchStrategy[type_
 LEAVES: st.SearchStrategy[type_tree.Tree] = st.one_of(
     ATOMS.map(Atom),
     st.lists(CONSTANTS, min_size=1, max_size=3).map(lambda values: LiteralTree(tuple(values))),
-    st.dictionaries(NAMES, CONSTANTS, min_size=1, max_size=3).map(lambda one: EnumTree(tuple(one.items()))),
+    st.dictionaries(NAMES, CONSTANTS, min_size=1, max_size=3).map(lambda tree: EnumTree(tuple(tree.items()))),
 )
 TREES = st.recursive(LEAVES, _larger, max_leaves=6)
 
@@ -87,14 +87,14 @@ def test_canonical_text_comes_out_as_it_went_in(text: str) -> None:
     assert describe(resolve(text)) == text
 
 
-def test_trees_tell_apart_what_python_takes_for_equal() -> None:
+def test_trees_distinguish_what_python_takes_for_equal() -> None:
     assert parse("Literal[1]") != parse("Literal[True]")
     assert parse("Enum(A=[1])") == EnumTree((("A", [1]),))
     assert len({parse("Enum(A=[1])"), parse("Enum(A=[True])"), Choice((Atom("int"), Atom("str")))}) == 3
 
 
 @pytest.mark.parametrize("text", ["Objct(a=int)", "list[", "Object(a=)", "Ref('T1')", "NotRequired[int]", ""])
-def test_what_is_no_type_is_refused(text: str) -> None:
+def test_text_that_is_not_a_type_is_refused(text: str) -> None:
     with pytest.raises(SchemaError, match="type "):
         parse(text)
 

@@ -63,12 +63,12 @@ def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, un
     await_told(running, lambda now: now["pace"].startswith("waits: paused by"))
     until(lambda: shop.pace().startswith("waits: paused by"))
     shown_paused, told_paused = shop.say("--status"), shop.status()
-    held, asked = shop.project.records(), shop.pings()
+    stored, asked = shop.project.records(), shop.pings()
     until(lambda: shop.pings() > asked + 60)  # more than two decisions
     shop.hurry()
 
-    assert shop.project.records() == held
-    assert 0 < sum(record["_v"] == b"3" for record in held.values()) < _COUNT
+    assert shop.project.records() == stored
+    assert 0 < sum(record["_v"] == b"3" for record in stored.values()) < _COUNT
     resumed = shop.say("--resume")
     done = shop.project.end(running)
 
@@ -177,7 +177,7 @@ def _dump(project: Any) -> dict[bytes, bytes]:
 
 
 @pytest.mark.parametrize("said", [["--pause"], ["--resume"], ["--abort"], ["--set", "batch=5"]])
-def test_where_nobody_runs_there_is_nobody_to_be_told(shop: Shop, said: list[str]) -> None:
+def test_control_without_a_run_says_that_none_is_running(shop: Shop, said: list[str]) -> None:
     refused = shop.say(*said)
 
     assert refused.code == 1
@@ -210,7 +210,7 @@ def test_what_makes_no_sense_is_refused_by_its_name(shop: Shop, said: list[str],
     assert shop.project.bookkeeping() == set()
 
 
-def test_what_others_wrote_in_the_place_of_what_is_said_is_told_and_holds_the_run(shop: Shop) -> None:
+def test_a_foreign_value_at_the_key_of_the_settings_is_reported_and_stops_the_run(shop: Shop) -> None:
     running = shop.start("--patience", "0")
     with shop.project.server.client() as client:
         client.hset("redis_models:{default}:control", "batch", "0")

@@ -41,7 +41,7 @@ def test_history_tells_what_was_applied_taken_back_faked_and_stamped(shop: Any) 
     assert shop.out.count("\n") == 1
 
 
-def test_stamp_records_a_position_whatever_the_ledger_holds(shop: Any, server: Any) -> None:
+def test_stamp_records_a_position_over_any_ledger(shop: Any, server: Any) -> None:
     with server.client() as client:
         client.hset("redis_models:{default}:ledger:shop", "unknown1", "no JSON")
         client.set("redis_models:{default}:snapshot:shop", "neither")

@@ -113,9 +113,7 @@ def test_a_lost_lease_is_noticed_on_renewal_and_the_successors_is_left_alone(
     assert client.hgetall(_KEY) == before
 
 
-def test_a_lease_is_renewed_once_a_third_of_its_life_has_passed_and_not_before(
-    exchange: SyncClient, client: Any
-) -> None:
+def test_a_lease_is_renewed_after_a_third_of_its_ttl_and_not_before(exchange: SyncClient, client: Any) -> None:
     with _hold(exchange) as lease:
         client.hset(_KEY, "until", 0)
         lease.keep()
@@ -172,8 +170,8 @@ def test_two_that_find_the_same_dead_holder_do_not_both_get_the_lease(
     refused: list[LockedError] = []
 
     def take() -> None:
-        with server.client() as one:
-            mine = SyncClient(one, "test")
+        with server.client() as client:
+            mine = SyncClient(client, "test")
             start.wait()
             try:
                 taken.append(run(mine, take_lease(mine, _KEY, 30.0)).epoch)
@@ -193,7 +191,7 @@ def test_waiting_ends_when_the_holder_gives_back(exchange: SyncClient, server: A
     got = threading.Event()
 
     def wait() -> None:
-        with server.client() as one, _hold(SyncClient(one, "test"), wait_s=30.0):
+        with server.client() as client, _hold(SyncClient(client, "test"), wait_s=30.0):
             got.set()
 
     with _hold(exchange) as first:

@@ -48,7 +48,7 @@ def _fill(database: Any, links: Chain) -> None:
 
 
 @pytest.mark.parametrize("name", ["lease", "journal:shop", "*"])
-def test_bookkeeping_that_somebody_deletes_in_the_midst_costs_no_record(
+def test_bookkeeping_that_is_deleted_during_a_run_costs_no_record(
     database: Any, watched: Callable[..., Any], chain: Callable[..., Chain], name: str
 ) -> None:
     links = chain(_CREATE, *_STEPS)
@@ -77,7 +77,7 @@ def test_bookkeeping_that_somebody_deletes_in_the_midst_costs_no_record(
     assert points > 10
 
 
-def test_nothing_comes_back_after_everything_was_flushed_in_the_midst(
+def test_nothing_comes_back_after_a_flush_during_the_run(
     database: Any, watched: Callable[..., Any], chain: Callable[..., Chain]
 ) -> None:
     links, points, refusals = chain(_CREATE, *_STEPS), 0, list[str]()
@@ -100,7 +100,7 @@ def test_nothing_comes_back_after_everything_was_flushed_in_the_midst(
     assert refusals.count("") <= 2  # when all was recorded already
 
 
-def test_a_ledger_that_is_deleted_in_the_midst_is_not_begun_anew_with_what_the_run_did(
+def test_a_ledger_that_is_deleted_during_a_run_is_not_started_again_by_it(
     database: Any, watched: Callable[..., Any], chain: Callable[..., Chain]
 ) -> None:
     links, points, ended, ledger = chain(_CREATE, *_STEPS), 0, 0, "redis_models:{default}:ledger:shop"
@@ -173,7 +173,7 @@ sys.exit(main(["--json", "migrate", "--yes", "--allow-destructive", "--batch", "
 """
 
 
-def test_a_run_needs_no_disk_and_nobody_who_listens(project: Any) -> None:
+def test_a_run_needs_neither_a_disk_nor_a_reader_of_its_output(project: Any) -> None:
     project.deploy(1)
     project.fill(100)
     project.deploy(3)
@@ -186,7 +186,7 @@ def test_a_run_needs_no_disk_and_nobody_who_listens(project: Any) -> None:
     assert [record["_v"] for record in project.records().values()] == [b"3"] * 100
 
 
-def test_a_run_whose_result_nobody_can_be_told_ends_before_it_begins(project: Any) -> None:
+def test_a_run_whose_output_is_closed_ends_before_it_begins(project: Any) -> None:
     project.deploy(1)
     project.fill(100)
     project.deploy(3)

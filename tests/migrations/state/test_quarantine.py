@@ -99,7 +99,7 @@ def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_th
     assert "4 records are in quarantine; see 'quarantine list'" in again.err
 
 
-def test_what_programs_are_told_has_every_byte(shop: Shop) -> None:
+def test_json_output_has_every_byte(shop: Shop) -> None:
     done = json.loads(shop.say("--json", "migrate", *_ASIDE, *_CONSENT).out)
     listed = {message["key"]: message for message in shop.told("list")}
     [odd], [alike] = shop.told("show", "customer:\udcff"), shop.told("show", "customer:\\xff")
@@ -116,16 +116,16 @@ def test_what_programs_are_told_has_every_byte(shop: Shop) -> None:
     assert "The key does not hold a hash." in shop.quarantine("show", "customer:list").out
 
 
-def test_records_that_were_mended_by_hand_are_through_and_the_others_stay(shop: Shop) -> None:
+def test_records_that_were_repaired_by_hand_leave_the_quarantine(shop: Shop) -> None:
     shop.migrate(*_ASIDE)
     shop.mend()
 
-    [one] = shop.told("retry", "customer:8")
+    [entry] = shop.told("retry", "customer:8")
     left = shop.quarantine("retry")
     again = shop.quarantine("retry", "customer:7")
     unknown = shop.quarantine("retry", "customer:8")
 
-    assert (one["key"], one["reason"]) == ("customer:8", "")
+    assert (entry["key"], entry["reason"]) == ("customer:8", "")
     assert (left.code, again.code, unknown.code) == (1, 1, 1)
     assert "shop: customer:\\xff: rewritten" in left.out
     assert "shop: customer:list: no longer exists" in left.out
@@ -200,9 +200,9 @@ def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> N
     assert "use --yes to confirm" in unasked.err
     assert len(kept) == 4
     for line in dropped.out.splitlines():
-        told = json.loads(line)
-        key = told["key"].encode(errors="surrogateescape")
-        restored = {name.encode(errors="surrogateescape"): raw for name, raw in told["fields"].items()}
+        result = json.loads(line)
+        key = result["key"].encode(errors="surrogateescape")
+        restored = {name.encode(errors="surrogateescape"): raw for name, raw in result["fields"].items()}
         assert restored.items() >= {n: r.decode(errors="surrogateescape") for n, r in _BAD[key].items()}.items()
     assert "customer:list: holds no hash" in no_hash.err
     assert last["fields"]["age"].encode(errors="surrogateescape") == b"\xfe\xff"
@@ -256,7 +256,7 @@ def test_a_free_step_at_the_end_hides_no_record_in_quarantine(shop: Shop) -> Non
     assert done["apps"]["shop"]["quarantined"] == 4
 
 
-def test_a_function_that_is_mended_for_the_quarantine_is_accepted_without_a_step_back(shop: Shop) -> None:
+def test_a_function_that_is_fixed_for_the_quarantine_is_accepted_without_going_back(shop: Shop) -> None:
     shop.project.migration("0004_step", _STEP)
     shop.migrate(*_ASIDE)
     path = shop.project.root / "shop/redis_migrations/0003_retype.py"
@@ -293,7 +293,7 @@ print(said(lambda: len(Customer.sync.select())))
 """
 
 
-def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had(shop: Shop) -> None:
+def test_reading_or_writing_a_quarantined_record_says_why_it_fails(shop: Shop) -> None:
     shop.migrate(*_ASIDE)
     shop.project.write("reader.py", _READER)
 
@@ -301,8 +301,8 @@ def test_who_reads_or_writes_a_record_in_quarantine_is_told_why_it_cannot_be_had
 
     assert read.code == 0, read.err
     get, good, patch, select = read.out.splitlines()
-    for told in (get, patch):
-        assert told.startswith("ConflictError: customer:7: cannot be upgraded to version 3: field 'age' holds b'old'")
+    for result in (get, patch):
+        assert result.startswith("ConflictError: customer:7: cannot be upgraded to version 3: field 'age' holds b'old'")
     assert good == "9"
     assert "customer:" in select
     assert "holds" in select
@@ -353,12 +353,12 @@ def test_killed_between_a_retry_and_its_note_nothing_is_done_twice(shop: Shop) -
     shop.project.write("killed.py", _KILLED)
     killed = shop.project.run_apart("killed.py", "before", "1", "quarantine", "retry", "customer:8")
     assert killed.code == -signal.SIGKILL
-    held = shop.dump()[b"customer:8"]
+    stored = shop.dump()[b"customer:8"]
 
     [retried] = shop.told("retry", "customer:8")
 
     assert retried["reason"] == ""
-    assert shop.dump()[b"customer:8"] == held
+    assert shop.dump()[b"customer:8"] == stored
     assert "customer:8" not in shop.held()
 
 
@@ -377,8 +377,8 @@ def test_an_entry_that_names_what_no_model_owns_leads_to_nothing_but_its_own_end
             shown = shop.quarantine("show", key)
             assert "No model has this key" in shown.out
             assert "xyzzy" not in shown.out + shown.err
-        told = shop.quarantine("retry")
-        assert told.out.count("no model of the migration files has this key") == len(foreign)
+        result = shop.quarantine("retry")
+        assert result.out.count("no model of the migration files has this key") == len(foreign)
         dropped = shop.quarantine("drop", *foreign, "--yes")
 
         assert dropped.code == 0

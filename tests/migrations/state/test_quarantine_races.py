@@ -64,7 +64,7 @@ def test_what_the_server_cannot_convert_goes_to_quarantine_beside_what_it_can(
     assert after["a:9"][0].items() >= {b"_v": b"2", b"y": b"9"}.items()
 
 
-def test_records_in_quarantine_do_not_keep_others_from_getting_their_keys_and_follow_when_mended(
+def test_quarantined_records_do_not_block_other_keys_and_follow_when_repaired(
     filled: Any, chain: Callable[..., Chain]
 ) -> None:
     links = chain(_CREATED, ({"A": 2}, [_CONVERTED, AlterKeys("A", table="b")]))
@@ -102,7 +102,7 @@ def test_the_way_back_meets_a_record_that_stayed_at_its_old_key(filled: Any, cha
     assert _held(filled) == {}
 
 
-def test_a_record_whose_new_key_was_taken_is_put_aside_and_stops_no_later_run(
+def test_a_record_whose_new_key_is_taken_is_quarantined_and_stops_no_later_run(
     filled: Any, chain: Callable[..., Chain], watched: Callable[..., Any]
 ) -> None:
     links = chain(_CREATED, ({"A": 2}, [AlterKeys("A", table="b")]), ({"A": 3}, [RenameField("A", "x", "y")]))
@@ -143,7 +143,7 @@ def test_a_record_that_cannot_be_moved_is_tried_by_the_next_run_and_stops_it_not
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 2])
-def test_a_run_stops_at_the_first_record_too_many_and_those_before_it_are_aside(
+def test_a_run_stops_at_the_first_error_over_the_limit_and_quarantines_those_before(
     filled: Any, chain: Callable[..., Chain], allowed: int
 ) -> None:
     links = chain(_CREATED, ({"A": 2}, [_CONVERTED]))

@@ -135,10 +135,10 @@ def _hang_up(*some: socket.socket) -> None:
 @pytest.fixture
 def proxy(server: Any, tmp_path: Path) -> Iterator[Proxy]:
     """A proxy before the empty server."""
-    one = Proxy(str(server.directory / f"proxy-{tmp_path.name[-30:]}"), server.socket_path)
-    yield one
-    one.close()
-    Path(one.path).unlink()
+    proxy = Proxy(str(server.directory / f"proxy-{tmp_path.name[-30:]}"), server.socket_path)
+    yield proxy
+    proxy.close()
+    Path(proxy.path).unlink()
 
 
 @pytest.fixture(params=["", "?max_connections=1", "?max_connections=2", "?protocol=3"])

@@ -77,7 +77,7 @@ def assert_all_whole(client: Any) -> set[str]:
         for key in keys:
             pipeline.hkeys(key)
             pipeline.zscore("item:__index", key)
-        told: Any = pipeline.execute()
-    assert all(set(names) == {b"id", b"text", b"size", b"_v"} for names in told[::2])
-    assert None not in told[1::2]
+        replies: Any = pipeline.execute()
+    assert all(set(names) == {b"id", b"text", b"size", b"_v"} for names in replies[::2])
+    assert None not in replies[1::2]
     return {key.decode().partition(":")[2] for key in keys}

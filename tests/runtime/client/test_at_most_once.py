@@ -81,8 +81,8 @@ class Shelf:
         found: dict[bytes, object] = {}
         for key in sorted(self.raw.keys("*jar:*")):
             is_hash = self.raw.type(key) == b"hash"
-            held = self.raw.hgetall(key) if is_hash else self.raw.zrange(key, 0, -1)
-            found[key] = held, self.raw.ttl(key) > 0
+            stored = self.raw.hgetall(key) if is_hash else self.raw.zrange(key, 0, -1)
+            found[key] = stored, self.raw.ttl(key) > 0
         return found
 
 
@@ -90,9 +90,9 @@ class Shelf:
 async def shelf(server: Any, client: Any, new_box: NewBox, request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
     box = new_box(server.socket_path)
     store = Store("s", url=box.url, timeout_s=30)
-    one = Shelf(store, box, client, is_async=request.param == "async")
-    await one.begin()
-    yield one
+    jars = Shelf(store, box, client, is_async=request.param == "async")
+    await jars.begin()
+    yield jars
     Jar._store = LiveJar._store = None
     await store.aclose()
 

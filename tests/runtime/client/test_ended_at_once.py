@@ -234,7 +234,7 @@ def _stalled(server: Any) -> Generator[None]:
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_a_server_that_stalls_ends_it_as_soon_as_it_goes_on_though_nobody_asks(
+async def test_a_stalled_server_ends_it_as_soon_as_it_continues_without_another_call(
     new_server: Callable[..., Any], new_box: NewBox, is_async: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(abandoned, "WAIT_S", 0.5)

@@ -57,10 +57,10 @@ class Pair:
 
 @pytest.fixture
 async def pair(new_server: NewServer, new_box: NewBox) -> AsyncIterator[Pair]:
-    one = Pair(new_server, new_box)
-    yield one
+    pair = Pair(new_server, new_box)
+    yield pair
     Post._store = LivePost._store = None
-    await one.store.aclose()
+    await pair.store.aclose()
 
 
 VERBS: dict[str, Callable[[], Awaitable[object]]] = {

@@ -38,17 +38,17 @@ async def fake_store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 
 async def test_the_verbs(fake_store: Store, models_of: ModelsOf) -> None:
     item, _ = models_of(fake_store)
-    one = item(id="a", text="\u00e9")
+    record = item(id="a", text="\u00e9")
 
-    assert await item.insert([one, item(id="b")]) == [2, 1, 2, 1]
-    assert await item.get("a") == one
+    assert await item.insert([record, item(id="b")]) == [2, 1, 2, 1]
+    assert await item.get("a") == record
     assert await item.get_many(["b", "c"]) == [item(id="b"), None]
     assert (await item.exists("a"), await item.exists("c"), await item.count()) == (True, False, 2)
     assert [each.id async for each in item.iterate()] == ["a", "b"]
     assert await item.select(skip=1) == [item(id="b")]
     assert await item.select(columns=["text"], ids=["a"]) == [{"text": "\u00e9"}]
-    one.text = "y"
-    await one.save()
+    record.text = "y"
+    await record.save()
     await item.patch("b", text="z")
     await item.expire("b", 100)
     await item.persist("b")

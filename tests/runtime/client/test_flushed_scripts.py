@@ -62,9 +62,9 @@ _DEEDS: Final[dict[str, tuple[_Start, dict[str, int]]]] = {
 }
 
 
-@pytest.mark.parametrize("deed", _DEEDS)
-def test_a_script_that_is_forgotten_as_soon_as_it_is_loaded_runs_all_the_same(flushing: Flushing, deed: str) -> None:
-    start, records = _DEEDS[deed]
+@pytest.mark.parametrize("action", _DEEDS)
+def test_a_script_that_is_forgotten_as_soon_as_it_is_loaded_runs_all_the_same(flushing: Flushing, action: str) -> None:
+    start, records = _DEEDS[action]
 
     run(flushing, start(repository_of(Item)))
 

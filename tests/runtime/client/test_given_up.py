@@ -51,7 +51,7 @@ WRITES: Final[dict[str, Callable[[], Any]]] = {
 
 @pytest.mark.parametrize("is_delete", [True, False])
 @pytest.mark.parametrize("write", WRITES)
-async def test_a_cancelled_write_on_a_slow_link_does_not_undo_what_follows(
+async def test_a_cancelled_write_on_a_slow_network_does_not_undo_later_writes(
     store: Store, client: Any, write: str, is_delete: bool
 ) -> None:
     box = _box(store)
@@ -81,7 +81,7 @@ async def test_what_is_cancelled_is_not_sent_any_more_even_where_connections_can
     client.execute_command("ACL", "DELUSER", "app")
 
 
-async def test_a_write_that_runs_out_of_time_on_a_slow_link_does_not_undo_what_follows(
+async def test_a_write_that_times_out_on_a_slow_network_does_not_undo_later_writes(
     server: Any, client: Any, new_box: NewBox
 ) -> None:
     box = new_box(server.socket_path)
@@ -213,12 +213,12 @@ def test_a_forked_child_ends_what_its_parent_abandoned(server: Any, client: Any,
     store.close()
 
 
-async def test_nobody_elses_connection_is_ended_on_another_server(
+async def test_connections_of_other_clients_are_not_closed_on_another_server(
     new_server: Callable[..., Any], new_box: NewBox
 ) -> None:
     """Numbers of connections are small, and those of another server, or of a later run of it, are strangers'."""
-    one, other = new_server(), new_server()
-    box = new_box(one.socket_path)
+    first, other = new_server(), new_server()
+    box = new_box(first.socket_path)
     store = Store("s", url=box.url, timeout_s=PATIENCE_S)
     store.register_model(Parcel)
     await Parcel.insert(Parcel(id="a"))
@@ -236,7 +236,7 @@ async def test_nobody_elses_connection_is_ended_on_another_server(
     await store.aclose()
 
     assert [stranger.client_id() for stranger in strangers] == ids
-    box.upstream = one.socket_path
+    box.upstream = first.socket_path
     await Parcel.delete("a")
     assert box.deliver() == b""
     await store.aclose()
@@ -311,7 +311,7 @@ def _is_busy(client: Any) -> bool:
 
 
 @pytest.mark.parametrize("options", ["?protocol=3", "?max_connections=1"])
-async def test_what_was_given_up_does_not_begin_whatever_the_connections_are_like(
+async def test_a_call_that_was_given_up_does_not_begin_on_any_connection(
     server: Any, client: Any, new_box: NewBox, options: str
 ) -> None:
     box = new_box(server.socket_path)

@@ -117,7 +117,7 @@ async def test_a_connection_whose_greeting_was_interrupted_is_closed(server: Any
     assert other._writer is None
 
 
-async def test_what_interrupts_between_two_answers_leaves_the_second_to_nobody(server: Any, echo: Echo) -> None:
+async def test_an_interrupt_between_two_replies_leaves_the_second_unread(server: Any, echo: Echo) -> None:
     interrupts: list[BaseException] = [KeyboardInterrupt(), asyncio.CancelledError()]
 
     class Blocking(redis.UnixDomainSocketConnection):

@@ -52,8 +52,8 @@ def test_four_threads_with_loops_of_their_own_make_models_that_save_themselves(
 
     async def work(name: int) -> None:
         for number in range(25):
-            one = live(id=f"{name}-{number}")
-            one.text = "x"
+            instance = live(id=f"{name}-{number}")
+            instance.text = "x"
             await asyncio.sleep(0)
 
     _in_threads(4, lambda name: asyncio.run(work(name)))
@@ -64,10 +64,10 @@ def test_four_threads_with_loops_of_their_own_make_models_that_save_themselves(
 def test_a_plain_script_makes_models_that_save_themselves_between_two_loops(store: Store, models_of: ModelsOf) -> None:
     _, live = models_of(store)
     for number in range(3):
-        one = live(id=str(number))
-        one.text = "a"
+        record = live(id=str(number))
+        record.text = "a"
         assert asyncio.run(live.get(str(number))).text == "a"
-        one.text = "b"
+        record.text = "b"
 
         assert live.sync.get(str(number)).text == "b"
 
@@ -88,17 +88,17 @@ async def test_a_thousand_tasks_at_once_wait_for_each_other(store: Store, models
 
 async def test_other_tasks_do_not_run_in_the_middle_of_an_assignment(store: Store, models_of: ModelsOf) -> None:
     _, live = models_of(store)
-    one = live(id="a")
+    record = live(id="a")
     seen: list[str] = []
 
     async def look() -> None:
         while True:
-            seen.append(one.text)
+            seen.append(record.text)
             await asyncio.sleep(0)
 
     looking = asyncio.create_task(look())
     await asyncio.sleep(0)
-    one.text = "x"
+    record.text = "x"
     assert seen == [""]
     looking.cancel()
 

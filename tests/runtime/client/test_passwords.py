@@ -118,14 +118,14 @@ def test_no_command_prints_a_password_that_stands_in_a_wrong_place(project: Any,
     project.deploy(1)
     project.settings(REDIS_URL=url, APPS=["shop"])
 
-    told = [
+    outputs = [
         project.run("--json", "--traceback", "migrate", "--plan"),
         project.run("--traceback", "makemigrations", "--check"),
         project.run("--json", "showmigrations"),
         project.run("relocate", "--from", url),
     ]
 
-    assert "secret" not in "".join(message.out + message.err for message in told).lower()
+    assert "secret" not in "".join(message.out + message.err for message in outputs).lower()
 
 
 async def test_a_password_in_use_is_shown_by_no_error(new_server: Callable[..., Any], echo: Echo) -> None:
@@ -151,7 +151,7 @@ def test_a_configuration_hides_its_password_and_quotes_it_in_the_url() -> None:
     assert RedisConfig(username="bob").redis_url == "redis://bob@localhost:6379/0"
 
 
-def test_a_configuration_is_that_of_the_seed() -> None:
+def test_a_configuration_is_that_of_pydantic_aioredis() -> None:
     assert RedisConfig is ItsHome is ItsOldHome
     assert RedisConfig().redis_url == "redis://localhost:6379/0"
     assert RedisConfig(ssl=True).redis_url == "rediss://localhost:6379/0"
@@ -184,7 +184,7 @@ async def test_an_option_that_there_is_not_may_be_a_password_and_is_not_named(ec
 
 
 @pytest.mark.parametrize(("written", "meant"), [("socket_timeouts=1", "socket_timeout"), ("protocl=3", "protocol")])
-def test_the_option_that_may_be_meant_is_told(echo: Echo, written: str, meant: str) -> None:
+def test_a_similar_option_is_suggested(echo: Echo, written: str, meant: str) -> None:
     with pytest.raises(SettingsError, match=f"that there is not, perhaps {meant} is meant;"):
         Store.from_url(f"redis://h?{written}").run(echo("x"))
 
@@ -197,7 +197,7 @@ SERVERS_IN_FOLDERS = [
 
 
 @pytest.mark.parametrize("url", SERVERS_IN_FOLDERS)
-def test_the_url_of_a_server_is_no_folder_of_an_embedded_one(project: Any, url: str) -> None:
+def test_the_url_of_a_server_is_not_taken_for_an_embedded_folder(project: Any, url: str) -> None:
     project.deploy(1)
     project.settings(REDIS_URL=url, APPS=["shop"])
     before = {path.name for path in project.root.iterdir()}
@@ -224,9 +224,9 @@ async def test_options_of_a_url_are_obeyed(server: Any, echo: Echo) -> None:
 
 
 def _who_am_i() -> RoundTrips[tuple[str, str]]:
-    [told] = yield [("CLIENT", "INFO")]
-    assert isinstance(told, bytes)
-    told_parts = dict(part.split("=", 1) for part in told.decode().split() if "=" in part)
+    [outputs] = yield [("CLIENT", "INFO")]
+    assert isinstance(outputs, bytes)
+    told_parts = dict(part.split("=", 1) for part in outputs.decode().split() if "=" in part)
     return told_parts["name"], told_parts["db"]
 
 

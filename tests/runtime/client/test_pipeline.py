@@ -47,7 +47,7 @@ def _numbered(count: int) -> RoundTrips[list[list[Reply]]]:
     return lists
 
 
-async def test_replies_are_there_after_the_next_batch_of_whatever_kind(narrow: Store) -> None:
+async def test_replies_are_ready_after_the_next_batch_of_any_kind(narrow: Store) -> None:
     nexts: list[Sequence[Command]] = [
         (),
         [("ECHO", "b")],
@@ -236,7 +236,7 @@ def test_an_interrupt_at_the_keyboard_leaves_no_answers_behind(
     store.close()
 
 
-async def test_a_flight_that_takes_too_long_is_an_error_and_its_answer_nobodys(server: Any, echo: Echo) -> None:
+async def test_a_pipeline_that_times_out_is_an_error_and_its_reply_reaches_no_caller(server: Any, echo: Echo) -> None:
     def wait() -> RoundTrips[None]:
         yield Pipelined([("ECHO", "in time"), ("BLPOP", "nothing", 0.5)])
         yield Pipelined([("ECHO", "behind it")])

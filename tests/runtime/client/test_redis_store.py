@@ -27,9 +27,9 @@ Own: Any = redis.asyncio.Redis  # redis-py leaves much of it untyped
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    with socket.socket() as record:
+        record.bind(("127.0.0.1", 0))
+        port: int = record.getsockname()[1]
     return port
 
 
@@ -239,7 +239,7 @@ async def test_a_client_that_only_asyncio_can_use_is_refused_where_one_blocks(ec
 
 
 @pytest.mark.parametrize("wrong", [redis.Redis(), "redis://h", 3])
-def test_what_is_no_asyncio_client_is_refused_when_it_is_set(wrong: Any) -> None:
+def test_a_client_that_is_not_asyncio_is_refused_when_it_is_set(wrong: Any) -> None:
     store = Store("s", RedisConfig())
     with pytest.raises(TypeError, match=r"redis_store must be a client of redis\.asyncio, not a "):
         store.redis_store = wrong

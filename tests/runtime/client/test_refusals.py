@@ -67,7 +67,7 @@ async def test_a_wrong_password_is_refused_at_once_and_not_shown(
     await store.aclose()
 
 
-async def test_a_user_without_rights_is_told_which_are_missing(new_server: NewServer, models_of: ModelsOf) -> None:
+async def test_a_user_without_permissions_learns_which_are_missing(new_server: NewServer, models_of: ModelsOf) -> None:
     server = new_server()
     with server.client() as admin:
         admin.execute_command("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-evalsha")

@@ -104,7 +104,7 @@ async def test_a_server_that_stalls_is_reported_in_time_and_nothing_is_repeated(
     await store.aclose()
 
 
-async def test_a_server_that_greets_nobody_is_reported_in_time_and_nothing_was_sent(
+async def test_a_server_that_never_answers_hello_is_reported_in_time_and_nothing_was_sent(
     new_server: NewServer, echo: Echo
 ) -> None:
     server = new_server()

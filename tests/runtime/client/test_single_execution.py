@@ -103,8 +103,8 @@ def test_every_command_that_is_sent_is_known_as_what_the_server_calls_it(client:
     text = "".join(path.read_text("utf-8") for folder in folders for path in folder.rglob("*.py"))
     words = {*re.findall(r"[(\[]\"([A-Z]{3,})\"", text), *_READS}
     known: Any = client.execute_command("COMMAND")
-    flags = {name.upper(): {flag.decode() if isinstance(flag, bytes) else flag for flag in told["flags"]}
-             for name, told in known.items()}  # fmt: skip
+    flags = {name.upper(): {flag.decode() if isinstance(flag, bytes) else flag for flag in replies["flags"]}
+             for name, replies in known.items()}  # fmt: skip
 
     reads = {word for word in words & flags.keys() if "readonly" in flags[word]}
     writes = {word for word in words & flags.keys() if "write" in flags[word]}
@@ -204,7 +204,7 @@ async def test_a_script_whose_second_sending_broke_off_is_not_sent_a_third_time(
         assert _count(client) == number
 
 
-async def test_a_server_that_started_again_while_nobody_asked_is_found(new_server: Callable[..., Any]) -> None:
+async def test_a_server_that_restarted_between_two_calls_is_found(new_server: Callable[..., Any]) -> None:
     server = new_server("--appendonly", "yes", "--appendfsync", "always")
     store = Store.from_url(server.url)
     ways = _ways_of(store)

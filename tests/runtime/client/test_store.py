@@ -21,14 +21,14 @@ def _item(module: str = __name__, **options: Any) -> type[Any]:
     return made
 
 
-def test_a_store_needs_to_be_told_where_its_server_is() -> None:
+def test_a_store_needs_the_address_of_its_server() -> None:
     with pytest.raises(TypeError, match="needs a redis_config, or a url, or a client"):
         Store("s")
     with pytest.raises(TypeError, match="name"):
         Store()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-def test_a_store_keeps_what_it_is_told() -> None:
+def test_a_store_keeps_its_settings() -> None:
     config = RedisConfig()
     store = Store("s", config, None, 60)
 
@@ -55,7 +55,7 @@ def test_a_name_that_no_model_has_is_a_key_error_of_that_name(name: str) -> None
     assert caught.value.args == (name,)
 
 
-def test_two_models_of_one_name_are_told_apart_by_their_modules() -> None:
+def test_two_models_of_one_name_are_distinguished_by_their_modules() -> None:
     store = _store()
     first, second = _item("shop.models"), _item("stock.models", _table_name="stock_item")
     store.register_model(first)
@@ -128,7 +128,7 @@ def test_two_models_on_one_table_are_refused() -> None:
         store.register_model(_item("stock.models"))
 
 
-def test_a_model_without_a_primary_key_is_refused_with_the_words_of_the_seed() -> None:
+def test_a_model_without_a_primary_key_is_refused_in_the_words_of_pydantic_aioredis() -> None:
     class Keyless(Model):
         id: str
 
@@ -139,7 +139,7 @@ def test_a_model_without_a_primary_key_is_refused_with_the_words_of_the_seed() -
 
 
 @pytest.mark.parametrize("wrong", [None, 1, ["id"]])
-def test_a_primary_key_that_is_no_text_is_refused_with_the_words_of_the_seed(wrong: Any) -> None:
+def test_a_primary_key_that_is_not_text_is_refused_in_the_words_of_pydantic_aioredis(wrong: Any) -> None:
     item = _item()
     item._primary_key_field = wrong
 
@@ -150,7 +150,7 @@ def test_a_primary_key_that_is_no_text_is_refused_with_the_words_of_the_seed(wro
     assert item.__dict__.get("_store") is None
 
 
-def test_a_primary_key_that_is_no_field_is_refused() -> None:
+def test_a_primary_key_that_is_not_a_field_is_refused() -> None:
     item = _item()
     item._primary_key_field = "other"
 

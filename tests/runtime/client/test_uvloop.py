@@ -21,8 +21,8 @@ def test_verbs_and_models_that_save_themselves(store: Store, models_of: ModelsOf
         live(id="a").text = "x"
         await item.insert([item(id=str(number)) for number in range(250)])
         await asyncio.gather(*(item.patch(str(number), text="y") for number in range(250)))
-        async with (await live.get("a")).update() as one:
-            one.text = "z"
+        async with (await live.get("a")).update() as instance:
+            instance.text = "z"
 
     others = len(client.client_list())
     uvloop.run(work())
@@ -33,7 +33,7 @@ def test_verbs_and_models_that_save_themselves(store: Store, models_of: ModelsOf
         pass
 
 
-def test_a_server_that_started_again_while_nobody_asked_is_found(new_server: Callable[..., Any]) -> None:
+def test_a_server_that_restarted_between_two_calls_is_found(new_server: Callable[..., Any]) -> None:
     server = new_server()
     store = Store.from_url(server.url)
 

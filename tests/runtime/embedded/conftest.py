@@ -103,9 +103,9 @@ def watch(stack: ExitStack) -> Callable[[str], Witness]:
     """Put an observer at a socket: ``watch(path)``."""
 
     def watch(path: str) -> Witness:
-        witness = Witness(path)
-        stack.callback(witness.close)
-        return witness
+        watcher = Witness(path)
+        stack.callback(watcher.close)
+        return watcher
 
     return watch
 

@@ -42,11 +42,11 @@ with redis.Redis.from_pool(pool) as client:
 def test_data_survive_the_server(
     server: EmbeddedServer, watch: Callable[[str], Any], connect: Callable[..., redis.Redis]
 ) -> None:
-    witness = watch(server.ensure())
+    watcher = watch(server.ensure())
     with connect(server) as client:
         client.hset("customer:1", mapping={"name": "Ada"})
     server.release()
-    witness.await_end()
+    watcher.await_end()
 
     with connect(server) as client:
         assert client.hgetall("customer:1") == {"name": "Ada"}
@@ -139,7 +139,7 @@ async def test_a_server_killed_under_a_live_asyncio_client_comes_back_with_every
         assert await client.smembers("numbers") == acknowledged
 
 
-def test_nobody_meets_a_server_that_is_loading_still(
+def test_no_client_meets_a_server_that_is_still_loading(
     server: EmbeddedServer, connect: Callable[..., redis.Redis], pid_of: Callable[[EmbeddedServer], int]
 ) -> None:
     with connect(server) as client:

@@ -49,7 +49,7 @@ def test_the_server_of_a_directory_that_was_moved_away_takes_nothing_of_the_next
     watch: Callable[..., Any],
 ) -> None:
     first = pid_of(server)
-    witness = watch(server.socket_path)
+    watcher = watch(server.socket_path)
     Path(server.directory).rename(tmp_path / "elsewhere")
     os.kill(first, signal.SIGSTOP)
     server.release()
@@ -57,7 +57,7 @@ def test_the_server_of_a_directory_that_was_moved_away_takes_nothing_of_the_next
         client.set("key", "value")
 
     os.kill(first, signal.SIGCONT)
-    witness.await_end()
+    watcher.await_end()
 
     with connect(server) as client:
         assert client.get("key") == "value"
@@ -119,7 +119,7 @@ def test_a_relative_directory_is_the_one_at_the_time_it_was_named(
     assert server.directory == str((tmp_path / "data").resolve())
 
 
-def test_nobody_else_reaches_the_server(server: EmbeddedServer, connect: Callable[..., redis.Redis]) -> None:
+def test_other_users_cannot_reach_the_server(server: EmbeddedServer, connect: Callable[..., redis.Redis]) -> None:
     path = server.ensure()
 
     assert os.stat(server.directory).st_mode & 0o777 == 0o700
@@ -180,7 +180,7 @@ def test_a_directory_where_everybody_may_write_is_refused(
 
 
 @pytest.mark.parametrize("is_long", [False, True])
-async def test_who_goes_on_in_a_removed_directory_is_refused_and_others_begin_anew(
+async def test_a_user_of_a_removed_directory_is_refused_and_others_start_again(
     is_long: bool,
     tmp_path: Path,
     watch: Callable[..., Any],

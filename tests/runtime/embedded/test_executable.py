@@ -99,11 +99,11 @@ def test_a_missing_choice_in_the_environment_is_explained(
 @pytest.fixture
 def spoiled(server: EmbeddedServer, watch: Callable[[str], Any], connect: Callable[..., redis.Redis]) -> EmbeddedServer:
     """A server whose data end with a command that no engine knows."""
-    witness = watch(server.ensure())
+    watcher = watch(server.ensure())
     with connect(server) as client:
         client.set("key", "value")
     server.release()
-    witness.await_end()
+    watcher.await_end()
     log = next(Path(server.directory, "appendonlydir").glob("*.incr.aof"))
     log.write_bytes(log.read_bytes() + b"*2\r\n$9\r\nUNHEARDOF\r\n$3\r\nkey\r\n")
     return server

@@ -42,72 +42,72 @@ def test_the_first_user_starts_the_server_and_the_last_one_stops_it(
 ) -> None:
     first = join(directory)
     second = join(directory)
-    witness = watch(first.socket_path)
+    watcher = watch(first.socket_path)
 
     first.leave()
     assert second.socket_path == first.socket_path
-    assert witness.ask("PING") == "+PONG\r\n"
+    assert watcher.ask("PING") == "+PONG\r\n"
 
     second.leave()
-    witness.await_end()
+    watcher.await_end()
 
 
 def test_killing_the_only_user_stops_the_server(
     directory: str, join: Callable[..., Any], watch: Callable[[str], Any]
 ) -> None:
     user = join(directory)
-    witness = watch(user.socket_path)
+    watcher = watch(user.socket_path)
 
     user.kill()
 
-    witness.await_end()
+    watcher.await_end()
 
 
 def test_killing_one_of_two_users_leaves_the_server_to_the_other(
     directory: str, join: Callable[..., Any], watch: Callable[[str], Any]
 ) -> None:
     starter, other = join(directory), join(directory)
-    witness = watch(other.socket_path)
+    watcher = watch(other.socket_path)
 
     starter.kill()
 
-    assert witness.ask("PING") == "+PONG\r\n"
+    assert watcher.ask("PING") == "+PONG\r\n"
     other.leave()
-    witness.await_end()
+    watcher.await_end()
 
 
 def test_a_forked_child_is_a_user_of_its_own(
     directory: str, join: Callable[..., Any], watch: Callable[[str], Any]
 ) -> None:
     family = join(directory, FORKING)
-    witness = watch(family.socket_path)
+    watcher = watch(family.socket_path)
     assert family.process.stdout is not None
 
     assert family.process.wait(20) == 0
     assert family.process.stdout.readline().strip() == family.socket_path
-    assert witness.ask("PING") == "+PONG\r\n"
+    assert watcher.ask("PING") == "+PONG\r\n"
 
     family.leave()
-    witness.await_end()
+    watcher.await_end()
 
 
 def test_each_use_in_one_process_counts(directory: str, watch: Callable[[str], Any]) -> None:
-    one, other = EmbeddedServer(directory), EmbeddedServer(directory)
-    witness = watch(one.ensure())
+    first, other = EmbeddedServer(directory), EmbeddedServer(directory)
+    watcher = watch(first.ensure())
     other.ensure()
 
-    one.release()
-    one.release()
-    assert witness.ask("PING") == "+PONG\r\n"
+    first.release()
+    first.release()
+    assert watcher.ask("PING") == "+PONG\r\n"
 
     other.release()
-    witness.await_end()
+    watcher.await_end()
 
 
-def test_a_use_that_nobody_refers_to_any_more_is_given_up(directory: str, watch: Callable[[str], Any]) -> None:
-    witness = watch(EmbeddedServer(directory).ensure())
+def test_a_use_without_references_is_ended(directory: str, watch: Callable[[str], Any]) -> None:
+    watcher = watch(EmbeddedServer(directory).ensure())
 
-    witness.await_end()
+    watcher.await_end()
 
 
 def _others_of(group: int, server: int) -> list[int]:
@@ -122,8 +122,8 @@ def test_a_server_whose_launcher_was_killed_is_replaced(
     directory: str, join: Callable[..., Any], watch: Callable[[str], Any], pid_of: Callable[[EmbeddedServer], int]
 ) -> None:
     user = join(directory)
-    witness = watch(user.socket_path)
-    orphan = re.search(r"process_id:(\d+)", witness.ask("INFO server"))
+    watcher = watch(user.socket_path)
+    orphan = re.search(r"process_id:(\d+)", watcher.ask("INFO server"))
     assert orphan is not None
     group = os.getpgid(int(orphan[1]))
     while launcher := _others_of(group, int(orphan[1])):  # it may be starting another process just now
@@ -134,20 +134,20 @@ def test_a_server_whose_launcher_was_killed_is_replaced(
     successor = EmbeddedServer(directory)
 
     assert pid_of(successor) != int(orphan[1])
-    witness.await_end()
+    watcher.await_end()
     successor.release()
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_a_throw_away_directory_vanishes_with_its_server(nothing: str | None, watch: Callable[[str], Any]) -> None:
     server = EmbeddedServer(nothing)
-    witness = watch(server.ensure())
+    watcher = watch(server.ensure())
     directory = server.directory
     assert os.path.isdir(directory)
 
     server.release()
 
-    witness.await_end()
+    watcher.await_end()
     await_removal(directory)
     assert server.directory != directory
 
@@ -176,10 +176,10 @@ def test_a_throw_away_server_that_is_killed_comes_back_with_its_data(
 
 
 def test_two_throw_away_servers_are_strangers() -> None:
-    one, other = EmbeddedServer(None), EmbeddedServer(None)
+    first, other = EmbeddedServer(None), EmbeddedServer(None)
 
-    assert one.ensure() != other.ensure()
-    one.release()
+    assert first.ensure() != other.ensure()
+    first.release()
     other.release()
 
 
@@ -199,7 +199,7 @@ def test_a_path_too_long_for_a_socket_works_for_users_with_other_runtime_folders
     assert len(os.fsencode(path)) <= 100
     assert user.socket_path == path
     assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700
-    witness = watch(path)
+    watcher = watch(path)
     user.leave()
     server.release()
-    witness.await_end()
+    watcher.await_end()

@@ -67,7 +67,7 @@ def test_a_directory_of_another_user_is_refused_to_root_too(
 
 @pytest.mark.parametrize("name", _FILES)
 @pytest.mark.parametrize("is_hard", [False, True])
-def test_a_file_that_is_a_link_is_refused_and_what_it_leads_to_stays(
+def test_a_file_that_is_a_symlink_is_refused_and_its_target_stays(
     name: str, is_hard: bool, tmp_path: Path, error_of: Callable[[EmbeddedServer], str],
     connect: Callable[..., redis.Redis],
 ) -> None:  # fmt: skip
@@ -84,7 +84,7 @@ def test_a_file_that_is_a_link_is_refused_and_what_it_leads_to_stays(
     _used(directory, connect)
 
 
-def test_links_in_the_place_of_the_fifo_and_the_socket_are_replaced(
+def test_symlinks_in_place_of_the_fifo_and_the_socket_are_replaced(
     tmp_path: Path, error_of: Callable[[EmbeddedServer], str], connect: Callable[..., redis.Redis]
 ) -> None:
     directory, victim = tmp_path / "data", tmp_path / "victim"
@@ -97,7 +97,7 @@ def test_links_in_the_place_of_the_fifo_and_the_socket_are_replaced(
     assert victim.read_text() == "precious"
 
 
-def test_a_link_among_the_data_is_refused(tmp_path: Path, error_of: Callable[[EmbeddedServer], str]) -> None:
+def test_a_symlink_among_the_data_is_refused(tmp_path: Path, error_of: Callable[[EmbeddedServer], str]) -> None:
     directory, victim = tmp_path / "data", tmp_path / "victim"
     victim.mkdir()
     directory.mkdir(mode=0o700)

@@ -174,8 +174,8 @@ NETWORKS: list[Drawn] = [
     (ipaddress.IPv6Address, st.ip_addresses(v=6)),
     (ipaddress.IPv4Network, st.ip_addresses(v=4).map(ipaddress.IPv4Network)),
     (ipaddress.IPv6Network, st.ip_addresses(v=6).map(ipaddress.IPv6Network)),
-    (ipaddress.IPv4Interface, st.ip_addresses(v=4).map(lambda one: ipaddress.IPv4Interface(f"{one}/24"))),
-    (ipaddress.IPv6Interface, st.ip_addresses(v=6).map(lambda one: ipaddress.IPv6Interface(f"{one}/64"))),
+    (ipaddress.IPv4Interface, st.ip_addresses(v=4).map(lambda value: ipaddress.IPv4Interface(f"{value}/24"))),
+    (ipaddress.IPv6Interface, st.ip_addresses(v=6).map(lambda value: ipaddress.IPv6Interface(f"{value}/64"))),
 ]
 KEYS: list[Drawn] = [
     (str, TEXT),
@@ -202,7 +202,10 @@ KEYS: list[Drawn] = [
     (pathlib.Path, st.sampled_from([pathlib.Path("/a"), pathlib.Path("b c"), pathlib.Path(".")])),
     *NETWORKS,
 ]
-MEMBERS: list[Drawn] = [*KEYS, (Frozen, st.lists(st.integers(), max_size=2).map(lambda one: Frozen(place=tuple(one))))]
+MEMBERS: list[Drawn] = [
+    *KEYS,
+    (Frozen, st.lists(st.integers(), max_size=2).map(lambda value: Frozen(place=tuple(value)))),
+]
 LEAVES: list[Drawn] = [
     *MEMBERS,
     (Any, ANYTHING),
@@ -232,7 +235,7 @@ LEAVES: list[Drawn] = [
     (Hiding, TEXT.map(lambda text: Hiding(shown=1, hidden=text, secret=SecretStr(text)))),
     (Shop, st.integers(0, 2**40).map(lambda cents: Shop(cents=cents))),
     (Box[dt.date], st.dates().map(lambda day: Box[dt.date](inside=day))),
-    (Box[Any], ANYTHING.map(lambda one: Box[Any](inside=one))),
+    (Box[Any], ANYTHING.map(lambda value: Box[Any](inside=value))),
     (Annotated[Cat | Dog, Field(discriminator="kind")], TEXT.map(lambda name: Dog(name=name))),
     (Pair, st.builds(Pair, st.integers(), st.dates())),
     (Options, st.fixed_dictionaries({}, optional={"a": st.integers(), "b": st.datetimes(timezones=OFFSETS)})),
@@ -261,13 +264,13 @@ def _modelled(drawn: dict[str, Drawn]) -> Drawn:
 def _deeper(inner: st.SearchStrategy[Drawn]) -> st.SearchStrategy[Drawn]:
     keys, members = st.sampled_from(KEYS), st.sampled_from(MEMBERS)
     return st.one_of(
-        inner.map(lambda one: (_generic(list, one[0]), st.lists(one[1], max_size=3))),
-        inner.map(lambda one: (_generic(tuple, one[0], ...), st.lists(one[1], max_size=3).map(tuple))),
-        inner.map(lambda one: (_generic(deque, one[0]), st.lists(one[1], max_size=3).map(deque))),
-        inner.map(lambda one: (_generic(Sequence, one[0]), st.lists(one[1], max_size=2).map(tuple))),
-        inner.map(lambda one: _united([one, (None, st.none())])),
-        members.map(lambda one: (_generic(set, one[0]), st.sets(one[1], max_size=3))),
-        members.map(lambda one: (_generic(frozenset, one[0]), st.frozensets(one[1], max_size=3))),
+        inner.map(lambda value: (_generic(list, value[0]), st.lists(value[1], max_size=3))),
+        inner.map(lambda value: (_generic(tuple, value[0], ...), st.lists(value[1], max_size=3).map(tuple))),
+        inner.map(lambda value: (_generic(deque, value[0]), st.lists(value[1], max_size=3).map(deque))),
+        inner.map(lambda value: (_generic(Sequence, value[0]), st.lists(value[1], max_size=2).map(tuple))),
+        inner.map(lambda value: _united([value, (None, st.none())])),
+        members.map(lambda value: (_generic(set, value[0]), st.sets(value[1], max_size=3))),
+        members.map(lambda value: (_generic(frozenset, value[0]), st.frozensets(value[1], max_size=3))),
         st.tuples(keys, inner).map(
             lambda two: (_generic(dict, two[0][0], two[1][0]), st.dictionaries(two[0][1], two[1][1], max_size=3))
         ),
@@ -354,9 +357,9 @@ def test_a_value_of_any_type_comes_back_from_its_stored_fields(drawn: Drawn, dra
 
 @pytest.fixture(scope="module")
 def own_store(shared_server: Any) -> Iterator[Store]:
-    one = Store.from_url(shared_server.url)
-    yield one
-    one.close()
+    value = Store.from_url(shared_server.url)
+    yield value
+    value.close()
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=QUIET)

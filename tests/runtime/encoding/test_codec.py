@@ -160,7 +160,9 @@ OTHERS: list[tuple[object, object]] = [
 
 
 @pytest.mark.parametrize(("annotation", "value", "raw"), SCALARS, ids=repr)
-def test_a_value_is_stored_as_the_seed_stores_it_and_reads_back(annotation: object, value: object, raw: bytes) -> None:
+def test_a_value_is_stored_as_pydantic_aioredis_stores_it_and_reads_back(
+    annotation: object, value: object, raw: bytes
+) -> None:
     codec = codec_for(annotation)
 
     assert codec.encode(value) == raw
@@ -258,7 +260,7 @@ def test_nested_containers_read_back(value: dict[dt.date, list[Decimal | None]])
         (bool, b"1", True),
     ],
 )
-def test_what_the_seed_wrote_otherwise_is_read(annotation: object, raw: bytes, value: object) -> None:
+def test_other_spellings_of_pydantic_aioredis_are_read(annotation: object, raw: bytes, value: object) -> None:
     assert codec_for(annotation).decode(raw) == value
 
 
@@ -281,7 +283,7 @@ def test_a_value_that_would_not_come_back_the_same_is_refused(annotation: object
     assert "s3cret" not in str(caught.value)
 
 
-def test_the_refusal_of_a_union_that_cannot_tell_its_members_says_what_would() -> None:
+def test_the_refusal_of_an_ambiguous_union_says_what_would_help() -> None:
     with pytest.raises(ValueError, match=r"read back as Robin\(song='tsip'\).*discriminator"):
         codec_for(Robin | Wren).encode(Wren(song="tsip"))
 
@@ -314,7 +316,7 @@ def test_a_value_that_contains_itself_is_refused() -> None:
         (ipaddress.IPv4Network, b'~{"tuple": []}'),
     ],
 )
-def test_bytes_that_are_no_value_are_refused(annotation: object, raw: bytes) -> None:
+def test_bytes_that_do_not_decode_are_refused(annotation: object, raw: bytes) -> None:
     with pytest.raises(ValueError):
         codec_for(annotation).decode(raw)
 

@@ -94,27 +94,27 @@ OTHERS: list[tuple[object, object]] = [
 ]
 
 
-def _named(one: object) -> str:
+def _named(first: object) -> str:
     """Name a parameter, the same in every process: sets have no order, objects an address."""
-    return getattr(one, "__name__", None) or type(one).__name__
+    return getattr(first, "__name__", None) or type(first).__name__
 
 
-@pytest.mark.parametrize(("one", "other"), SAME, ids=_named)
-def test_values_are_the_same(one: object, other: object) -> None:
-    assert is_same(one, other)
+@pytest.mark.parametrize(("first", "other"), SAME, ids=_named)
+def test_values_are_the_same(first: object, other: object) -> None:
+    assert is_same(first, other)
 
 
-@pytest.mark.parametrize(("one", "other"), OTHERS, ids=_named)
-def test_values_are_not_the_same(one: object, other: object) -> None:
-    assert not is_same(one, other)
-    assert not is_same(other, one)
+@pytest.mark.parametrize(("first", "other"), OTHERS, ids=_named)
+def test_values_are_not_the_same(first: object, other: object) -> None:
+    assert not is_same(first, other)
+    assert not is_same(other, first)
 
 
 def test_private_attributes_do_not_count_because_they_are_not_stored() -> None:
-    one, other = Box(inside=1), Box(inside=1)
-    one._seen = 5
+    first, other = Box(inside=1), Box(inside=1)
+    first._seen = 5
 
-    assert is_same(one, other)
+    assert is_same(first, other)
 
 
 def test_what_equals_the_plain_value_below_it_may_come_back_as_that_and_nothing_else_may() -> None:

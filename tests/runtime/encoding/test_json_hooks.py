@@ -99,7 +99,7 @@ def test_what_the_hooks_do_not_know_comes_back_all_the_same() -> None:
     assert (back.blob, back.both, back.others) == (made.blob, made.both, made.others)
 
 
-def test_a_hook_sees_json_within_json_of_the_seed() -> None:
+def test_a_hook_sees_the_nested_json_of_pydantic_aioredis() -> None:
     codec = FieldCodec(dict[str, list[Any]], Hooks(None, _object_hook))
 
     assert codec.decode(b'"{\\"x\\": [{\\"Money\\": 6}]}"') == {"x": [Money(6)]}

@@ -89,7 +89,7 @@ async def _bare() -> Any:
     return loaded.bare
 
 
-async def test_bare_json_comes_back_wherever_it_stands(client: Any) -> None:
+async def test_bare_json_comes_back_at_any_depth(client: Any) -> None:
     made: Any = Documents.model_validate(
         {"id": "a", "bare": '{"x": [1]}', "optional": "[null]", "many": ["1", '"2"'], "named": {"k": '{"y": true}'}}
     )

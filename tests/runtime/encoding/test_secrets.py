@@ -70,12 +70,18 @@ def shown(error: BaseException) -> Iterator[str]:
     left: list[BaseException | None] = [error]
     seen: list[BaseException] = []
     while left:
-        one = left.pop()
-        if one is None or one in seen:
+        value = left.pop()
+        if value is None or value in seen:
             continue
-        seen.append(one)
-        yield from (str(one), repr(one), repr(one.args), repr(vars(one)), "".join(traceback.format_exception(one)))
-        left += [one.__cause__, one.__context__]
+        seen.append(value)
+        yield from (
+            str(value),
+            repr(value),
+            repr(value.args),
+            repr(vars(value)),
+            "".join(traceback.format_exception(value)),
+        )
+        left += [value.__cause__, value.__context__]
     yield repr(pickle.dumps(error))
 
 
@@ -185,7 +191,7 @@ def test_what_a_validator_quotes_of_a_secret_is_cut(store: Store, client: Any, w
     assert [type(error) for error in errors] == [DecodeError, EncodeError, DecodeError]
 
 
-def test_what_is_wrong_elsewhere_in_a_model_with_a_secret_is_told(store: Store, client: Any) -> None:
+def test_errors_beside_a_secret_are_shown(store: Store, client: Any) -> None:
     store.register_model(User)
     _stored(client, "user:1", pw='"long enough xyzzy"', age="old")
 

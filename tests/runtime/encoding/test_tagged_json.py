@@ -48,9 +48,9 @@ def _refuse(value: object) -> object:
     raise TypeError(f"no {type(value).__name__}")
 
 
-def _named(one: object) -> str:
+def _named(value: object) -> str:
     """Name a parameter, the same in every process: sets have no order, objects an address."""
-    return getattr(one, "__name__", None) or type(one).__name__
+    return getattr(value, "__name__", None) or type(value).__name__
 
 
 @pytest.mark.parametrize(("value", "text"), TEXTS, ids=_named)
@@ -64,7 +64,7 @@ def test_a_value_has_its_text_and_the_text_its_value(value: object, text: str) -
 
 
 def test_a_value_without_a_tag_is_opened_or_refused() -> None:
-    assert dump([range(2)], lambda one: "a range") == b'~["a range"]'
+    assert dump([range(2)], lambda value: "a range") == b'~["a range"]'
     with pytest.raises(TypeError, match="no range"):
         dump([range(2)], _refuse)
 
@@ -93,12 +93,12 @@ def test_a_value_that_contains_itself_is_refused() -> None:
         '~{"time": ["01:00", "Nowhere"]}',
     ],
 )
-def test_what_is_no_tagged_json_is_refused(text: str) -> None:
+def test_json_without_tags_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         load(text.encode())
 
 
-def test_members_of_a_set_have_one_order_whatever_they_are() -> None:
+def test_members_of_a_set_have_one_order() -> None:
     assert sort_members([10, 9]) == [9, 10]
     assert sort_members(["b", "a"]) == ["a", "b"]
     assert sort_members([None, "a", [2], [1]]) == sort_members([[1], "a", [2], None])

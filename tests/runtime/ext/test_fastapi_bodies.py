@@ -261,7 +261,7 @@ async def test_a_model_that_forbids_extra_fields_gets_none_of_ours(store: Store,
     assert (await Closed.get("a")).hidden == 6
 
 
-async def test_a_put_keeps_what_somebody_else_wrote_to_unseen_fields_meanwhile(
+async def test_a_put_keeps_what_another_client_wrote_to_hidden_fields(
     store: Store, client: redis.Redis, serve: Serve
 ) -> None:
     http = await serve(CRUDRouter(Watched, store))
@@ -274,7 +274,7 @@ async def test_a_put_keeps_what_somebody_else_wrote_to_unseen_fields_meanwhile(
     assert (answer.status_code, found.size, found.hidden) == (200, 5, "new")
 
 
-async def test_a_put_leaves_the_whole_of_the_body_when_somebody_else_wrote_meanwhile(
+async def test_a_put_stores_the_whole_body_when_another_client_wrote_in_between(
     store: Store, client: redis.Redis, serve: Serve
 ) -> None:
     http = await serve(CRUDRouter(Watched, store))

@@ -98,7 +98,9 @@ async def test_each_refusal_has_its_status(store: Store, client: Any, serve: Ser
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_server_that_is_away_is_told_without_its_address(new_server: Callable[..., Any], serve: Serve) -> None:
+async def test_an_unreachable_server_is_reported_without_its_address(
+    new_server: Callable[..., Any], serve: Serve
+) -> None:
     server = new_server()
     store = Store.from_url(server.url)
     store.register_model(Note)
@@ -154,9 +156,7 @@ async def test_no_answer_has_a_key_a_value_or_an_address(
     assert "hunter2" not in answer.text
 
 
-async def test_what_was_answered_is_in_the_log_where_somebody_must_look_at_it(
-    serve: Serve, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_error_answers_that_need_attention_are_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     app = _raising(DecodeError("note:a\nb", "size", b"x", "no number"))
     install_error_handlers(app)
 

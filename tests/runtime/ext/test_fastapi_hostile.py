@@ -91,9 +91,9 @@ _OBJECTS: Final = st.builds(
     st.none() | _PARTS,
 )
 _BODIES: Final = st.one_of(
-    _OBJECTS.map(lambda one: json.dumps(one).encode()),
-    _OBJECTS.map(lambda one: json.dumps(one, ensure_ascii=False).encode("utf-8", "surrogatepass")),
-    _JSON.map(lambda one: json.dumps(one).encode()),
+    _OBJECTS.map(lambda value: json.dumps(value).encode()),
+    _OBJECTS.map(lambda value: json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")),
+    _JSON.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=20),
     st.sampled_from(
         (

@@ -150,7 +150,7 @@ async def test_what_is_not_shown_stays_with_what_it_belongs_to(
     ],
 )
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-async def test_where_it_cannot_be_told_what_it_belongs_to_the_request_is_refused(
+async def test_an_ambiguous_request_is_refused(
     store: Store, client: redis.Redis, serve: Serve, field: str, value: object, place: list[object], method: str
 ) -> None:
     http = await serve(CRUDRouter(Door, store))
@@ -187,7 +187,7 @@ async def test_what_is_kept_decides_with_the_rest_whether_a_part_is_valid(store:
     assert (await Wall.get("a")).limits == Bounds(low=1, high=5)
 
 
-async def test_asterisks_are_no_secret_to_begin_with(store: Store, client: redis.Redis, serve: Serve) -> None:
+async def test_asterisks_are_not_taken_for_a_hidden_secret(store: Store, client: redis.Redis, serve: Serve) -> None:
     http = await serve(CRUDRouter(Cabinet, store, overwrite=False), CRUDRouter(Door, store))
 
     answers = [

@@ -94,7 +94,7 @@ async def test_what_no_answer_could_carry_is_refused_and_not_stored(
         b'{"id": "a", "owners": ' + b"[" * 800 + b"]" * 800 + b"}",
     ],
 )
-async def test_a_mistake_that_no_answer_could_repeat_is_told_all_the_same(
+async def test_a_validation_error_that_json_cannot_repeat_is_reported(
     store: Store, client: Any, serve: Serve, body: bytes
 ) -> None:
     http = await serve(CRUDRouter(Reading, store), raising=False)
@@ -115,17 +115,17 @@ async def test_records_that_no_answer_could_carry_are_left_out_and_named(
     client.hset("reading:c", "level", "0")
     client.hset("reading:e\n", "label", b"\xed\xa0\x80")
 
-    listed, one = await http.get("/reading"), await http.get("/reading/b")
+    listed, shown = await http.get("/reading"), await http.get("/reading/b")
     gone = await http.delete("/reading/b")
 
     assert (listed.status_code, [each["id"] for each in listed.json()]) == (200, ["d"])
     assert listed.headers["X-Unreadable-Records"] == "a,b,c,e%0A"
-    assert one.status_code == 409
+    assert shown.status_code == 409
     assert (gone.status_code, client.exists("reading:b")) == (204, 0)
     assert all("\n" not in record.getMessage() for record in caplog.records)
 
 
-async def test_what_the_class_of_answers_can_carry_is_no_mistake(store: Store, serve: Serve) -> None:
+async def test_values_that_the_response_class_can_carry_are_accepted(store: Store, serve: Serve) -> None:
     class Lenient(JSONResponse):
         def render(self, content: Any) -> bytes:
             return repr(content).encode()
@@ -247,7 +247,7 @@ def test_sizes_that_are_none_are_refused(store: Store, sizes: dict[str, int]) ->
 
 
 @pytest.mark.parametrize("path", ["%ED%A0%80", "%FF", "a%C3", "x" * 4100])
-async def test_an_id_that_is_no_text_or_too_long_for_a_path_is_answered_422(
+async def test_an_id_that_is_not_text_or_too_long_for_a_path_is_answered_422(
     store: Store, client: Any, serve: Serve, path: str
 ) -> None:
     http = await serve(CRUDRouter(Reading, store), raising=False)
@@ -289,7 +289,7 @@ async def test_where_newer_code_wrote_a_list_is_refused_rather_than_shortened(
     assert client.exists("reading:b") == 1
 
 
-async def test_a_key_of_another_type_is_told_by_every_route_and_left_alone(
+async def test_a_key_of_another_type_is_reported_by_every_route_and_left_alone(
     store: Store, client: Any, serve: Serve
 ) -> None:
     http = await serve(CRUDRouter(Reading, store), raising=False)
@@ -306,7 +306,7 @@ async def test_a_key_of_another_type_is_told_by_every_route_and_left_alone(
     assert client.get("reading:b") == b"text"
 
 
-async def test_the_whole_table_is_deleted_only_by_routers_that_were_told_so(store: Store, serve: Serve) -> None:
+async def test_the_whole_table_is_deleted_only_by_routers_that_allow_it(store: Store, serve: Serve) -> None:
     app = FastAPI()
     app.include_router(CRUDRouter(Reading, store, delete_all_route=True), prefix="/told")
     app.include_router(PydanticAioredisCRUDRouter(Scale, store), prefix="/seed")  # whose default is pydantic-aioredis'

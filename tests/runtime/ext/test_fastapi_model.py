@@ -88,7 +88,7 @@ async def test_it_goes_together_with_an_automodel(client: redis.Redis) -> None:
     assert await Diary.select_or_404() == [diary]
 
 
-def test_the_extension_has_the_names_of_the_seed_and_ours() -> None:
+def test_the_extension_has_the_names_of_pydantic_aioredis_and_ours() -> None:
     assert extension.__all__ == [
         "CRUDRouter",
         "FastAPIModel",

@@ -43,7 +43,7 @@ def _forget() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("model", "verb"), [(Saved, "save"), (Inserted, "insert")])
-async def test_every_route_works_with_a_verb_of_the_seed_s_signature(
+async def test_every_route_works_with_a_method_of_the_signature_of_pydantic_aioredis(
     store: Store, serve: Serve, model: type[Model], verb: str
 ) -> None:
     http = await serve(CRUDRouter(model, store, overwrite=False), raising=False)

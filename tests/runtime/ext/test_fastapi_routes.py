@@ -85,7 +85,7 @@ async def test_an_empty_primary_key_is_answered_422(store: Store, serve: Serve) 
     assert answer.json()["detail"][0]["loc"] == ["body", "id"]
 
 
-async def test_a_post_overwrites_unless_told_otherwise(store: Store, serve: Serve) -> None:
+async def test_a_post_overwrites_by_default(store: Store, serve: Serve) -> None:
     http = await serve(CRUDRouter(Item, store))
     await http.post("/item", json=WHOLE)
 
@@ -143,7 +143,7 @@ async def test_a_wrong_body_of_a_put_leaves_the_record(store: Store, serve: Serv
     assert (await Item.get("a")).model_dump() == WHOLE
 
 
-async def test_there_is_no_put_of_what_does_not_exist(store: Store, client: redis.Redis, serve: Serve) -> None:
+async def test_a_put_of_a_missing_record_is_refused(store: Store, client: redis.Redis, serve: Serve) -> None:
     http = await serve(CRUDRouter(Item, store))
 
     answer = await http.put("/item/a", json={"price": 1})
@@ -152,7 +152,7 @@ async def test_there_is_no_put_of_what_does_not_exist(store: Store, client: redi
     assert _is_empty(client)
 
 
-async def test_a_put_keeps_the_life_span(store: Store, client: redis.Redis, serve: Serve) -> None:
+async def test_a_put_keeps_the_ttl(store: Store, client: redis.Redis, serve: Serve) -> None:
     http = await serve(CRUDRouter(Item, store))
     await Item.insert(Item(id="a", price=1), life_span_seconds=1000)
 
@@ -230,7 +230,9 @@ async def test_pages_are_cut_by_skip_and_limit(store: Store, serve: Serve) -> No
 
 
 @pytest.mark.parametrize(("name", "value"), [("skip", -1), ("limit", 0), ("limit", -1), ("limit", 3)])
-async def test_a_wrong_page_is_answered_as_in_the_seed(store: Store, serve: Serve, name: str, value: int) -> None:
+async def test_a_wrong_page_is_answered_as_in_pydantic_aioredis(
+    store: Store, serve: Serve, name: str, value: int
+) -> None:
     http = await serve(CRUDRouter(Item, store, paginate=2))
 
     answer = await http.get("/item", params={name: value})
@@ -241,7 +243,7 @@ async def test_a_wrong_page_is_answered_as_in_the_seed(store: Store, serve: Serv
     assert mistake["msg"].startswith(f"{name} query parameter must be ")
 
 
-async def test_the_answer_to_a_negative_skip_is_that_of_the_seed_to_the_letter(store: Store, serve: Serve) -> None:
+async def test_the_answer_to_a_negative_skip_is_that_of_pydantic_aioredis(store: Store, serve: Serve) -> None:
     http = await serve(CRUDRouter(Item, store))
 
     assert (await http.get("/item?skip=-1")).json() == {
@@ -335,7 +337,7 @@ async def test_a_bad_record_is_left_out_of_the_list_and_named(
     assert "holds b'much'" in caplog.text
 
 
-async def test_a_bad_record_is_told_as_a_conflict_until_it_is_put_anew(
+async def test_an_unreadable_record_answers_409_until_it_is_replaced(
     store: Store, client: redis.Redis, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     http = await serve(CRUDRouter(Item, store))
@@ -383,7 +385,7 @@ async def test_while_the_server_is_away_503_is_answered_without_its_address(
     assert not any(server.socket_path in answer.text for answer in answers)
 
 
-async def test_something_else_in_the_place_of_the_index_is_no_conflict_of_a_request(
+async def test_another_type_at_the_key_of_the_index_is_not_a_conflict_of_a_request(
     store: Store, client: redis.Redis, serve: Serve
 ) -> None:
     http = await serve(CRUDRouter(Item, store, overwrite=False), raising=False)

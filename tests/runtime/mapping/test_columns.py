@@ -135,13 +135,13 @@ def _default(value: object) -> str:
     raise TypeError(f"Type {type(value)} not serializable")
 
 
-def _named(one: object) -> str:
+def _named(value: object) -> str:
     """Name a parameter, the same in every process: sets have no order, objects an address."""
-    return getattr(one, "__name__", None) or type(one).__name__
+    return getattr(value, "__name__", None) or type(value).__name__
 
 
 @pytest.mark.parametrize(("name", "raw", "value"), COLUMNS, ids=_named)
-def test_a_column_holds_what_the_seed_gives_or_a_value_of_its_type(name: str, raw: bytes, value: object) -> None:
+def test_a_column_has_the_value_of_pydantic_aioredis_or_one_of_its_type(name: str, raw: bytes, value: object) -> None:
     from_bytes, from_text = deserialize(SHAPE, {name: raw}), deserialize(SHAPE, {name: raw.decode()})
 
     assert from_bytes == from_text == {name: value}
@@ -156,7 +156,7 @@ def test_a_partial_write_takes_raw_values(name: str, value: object, text: object
     assert given == {name: value}
 
 
-def test_columns_keep_the_order_asked_for_and_what_is_no_text_passes_through() -> None:
+def test_columns_keep_the_order_asked_for_and_names_that_are_not_text() -> None:
     read = deserialize(SHAPE, {"pages": "3", "other": b"x", "title": None, "tags": ["a"]})
 
     assert list(read.items()) == [("pages", "3"), ("other", b"x"), ("title", None), ("tags", ["a"])]
@@ -188,8 +188,8 @@ def test_a_column_that_does_not_read_back_is_named_with_its_key() -> None:
 
 
 def test_objects_in_columns_go_through_the_hook_at_every_depth() -> None:
-    def with_count(one: Mapping[str, object]) -> object:
-        return {**one, "count": len(one)}
+    def with_count(value: Mapping[str, object]) -> object:
+        return {**value, "count": len(value)}
 
     read = deserialize(SHAPE, {"anything": '{"a": {"b": 1}}', "days": '"[{}]"'}, with_count)
 

@@ -48,7 +48,7 @@ def test_each_extra_value_is_a_stored_field_of_its_own_and_comes_back_as_it_was(
     assert back == made
 
 
-def test_extra_fields_of_the_seed_are_text_where_they_are_no_json() -> None:
+def test_extra_fields_of_pydantic_aioredis_that_are_not_json_are_text() -> None:
     stored = {
         "id": b"a",
         "word": b"hello",

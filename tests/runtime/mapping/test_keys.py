@@ -20,9 +20,9 @@ def _keyspaces(draw: st.DrawFn, separator: str) -> KeySpace:
 
 
 @given(st.data(), _SEPARATORS, _PRIMARY_KEYS, _PRIMARY_KEYS)
-def test_a_key_belongs_to_one_record_of_one_model(data: st.DataObject, separator: str, one: str, two: str) -> None:
+def test_a_key_belongs_to_one_record_of_one_model(data: st.DataObject, separator: str, first: str, two: str) -> None:
     mine, other = data.draw(_keyspaces(separator)), data.draw(_keyspaces(separator))
-    key = mine.record(one)
+    key = mine.record(first)
 
     assert mine.owns(key)
     assert key not in (mine.index, other.index)
@@ -32,7 +32,7 @@ def test_a_key_belongs_to_one_record_of_one_model(data: st.DataObject, separator
         assert other.record(two) != key
         assert not other.owns(mine.index)
     else:
-        assert (other.record(two) == key) == (one == two)
+        assert (other.record(two) == key) == (first == two)
 
 
 @given(st.data(), _SEPARATORS, _PRIMARY_KEYS)
@@ -47,7 +47,7 @@ def test_an_ordinary_primary_key_stands_in_the_key_as_it_is(pk: str) -> None:
     assert KeySpace("", ":", "customer").record(pk) == f"customer:{pk}"
 
 
-def test_keys_are_spelled_as_the_seed_spells_them() -> None:
+def test_keys_are_spelled_as_in_pydantic_aioredis() -> None:
     space = KeySpace("PreFix", "!SEP!", "TabName")
 
     assert space.record("1") == "prefix!sep!TabName!sep!1"
@@ -106,7 +106,7 @@ def test_spaces_that_share_no_keys_do_not_own_each_others(
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "shared"),
+    ("first", "other", "shared"),
     [
         (KeySpace("", "_", "user"), KeySpace("", ":", "user_profile"), "user_profile:"),
         (KeySpace("", ":", "a"), KeySpace("a", "-", "b"), None),
@@ -115,12 +115,12 @@ def test_spaces_that_share_no_keys_do_not_own_each_others(
         (KeySpace("", ":", "order"), KeySpace("", ":", "order"), "order:"),
     ],
 )
-def test_spaces_whose_keys_could_be_of_either_are_told(one: KeySpace, other: KeySpace, shared: str | None) -> None:
-    assert one.shared_with(other) == shared
+def test_key_spaces_that_overlap_are_reported(first: KeySpace, other: KeySpace, shared: str | None) -> None:
+    assert first.shared_with(other) == shared
 
 
 @pytest.mark.parametrize("index", [None, "shop:index", "other"])
-def test_neither_the_index_nor_the_key_that_it_usually_has_is_a_record(index: str | None) -> None:
+def test_the_key_of_the_index_is_never_a_record(index: str | None) -> None:
     space = KeySpace("", ":", "shop", index)
     found = sorted({b"shop:a", space.index.encode(), b"shop:__index", b"shop:z"})
 
@@ -147,8 +147,8 @@ def test_a_page_is_taken_whole_only_where_each_member_alone_would_be(
     page = sorted({*mine, *(space.start.encode() + member for member in members[::2]), *members[1::2]})
     behind = space.start.encode() + after if after is not None else None
 
-    def is_own(one: bytes) -> bool:
-        return space.owns(one.decode("utf-8", "surrogateescape"))
+    def is_own(first: bytes) -> bool:
+        return space.owns(first.decode("utf-8", "surrogateescape"))
 
     assert space.owned_members(page) == [item for item in page if is_own(item)]
     assert space.are_next(page, behind) == all(is_own(item) and (behind is None or item > behind) for item in page)

@@ -52,7 +52,7 @@ def test_a_class_attribute_can_be_set_later_and_moves_the_keys() -> None:
     assert (Late.__mapper__.key_of("a"), Child.__mapper__.key_of("a")) == ("p:late:a", "p:child:a")
 
 
-def test_options_are_no_fields_and_no_private_attributes() -> None:
+def test_options_are_not_fields_or_private_attributes() -> None:
     assert list(Old.model_fields) == ["id"]
     assert Old.__private_attributes__ == {}
     assert Old(id="a").model_dump() == {"id": "a"}

@@ -45,7 +45,7 @@ async def test_an_assignment_of_the_same_value_is_written_over_what_another_clie
     assert client.hmget("note:a", "text", "size") == [b"x", b"9"]
 
 
-async def test_an_assignment_of_the_same_value_to_a_record_that_is_gone_is_told(client: Any) -> None:
+async def test_an_assignment_of_the_same_value_to_a_deleted_record_is_reported(client: Any) -> None:
     note = Note(id="a", text="x")
     client.delete("note:a")
 

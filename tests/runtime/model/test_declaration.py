@@ -54,7 +54,7 @@ def test_such_a_field_is_required_constrained_and_inherited_as_any_other() -> No
 
 
 def test_such_a_field_gives_no_warning_and_others_still_do() -> None:
-    with warnings.catch_warnings(record=True) as met:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
 
         class Quiet(Model):  # pyright: ignore[reportUnusedClass]
@@ -67,7 +67,7 @@ def test_such_a_field_gives_no_warning_and_others_still_do() -> None:
             id: str = Field(primary_key=True)
             model_copy: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
 
-    assert ['"model_copy"' in str(warning.message) for warning in met] == [True]
+    assert ['"model_copy"' in str(warning.message) for warning in warned] == [True]
 
 
 @pytest.mark.parametrize("name", ["auto_save", "auto_sync"])
@@ -95,7 +95,7 @@ def test_a_model_without_a_primary_key_is_not_registered(store: Store) -> None:
         store.register_model(Bare)
 
 
-def test_two_models_cannot_share_keys_nor_can_an_abstract_one_have_any(store: Store) -> None:
+def test_two_models_cannot_share_keys_and_an_abstract_model_has_none(store: Store) -> None:
     class Other(Model):
         _table_name = "book"
         id: str = Field(primary_key=True)
@@ -110,7 +110,7 @@ def test_two_models_cannot_share_keys_nor_can_an_abstract_one_have_any(store: St
         store.register_model(Base)
 
 
-async def test_an_index_that_the_seed_wrote_is_named_and_nothing_is_written(table: Any, client: Any) -> None:
+async def test_an_index_of_pydantic_aioredis_is_named_and_nothing_is_written(table: Any, client: Any) -> None:
     client.sadd("book:__index", "book:A")
     client.hset("book:A", mapping={"title": "A"})
     before = client.hgetall("book:A")

@@ -26,8 +26,8 @@ async def test_a_field_of_that_name_gives_no_warning_and_is_written_read_assigne
         named = _declared(base, name)
     store.register_model(named)
 
-    one = named(id="a", **{name: "x"})
-    await one.save()
+    record = named(id="a", **{name: "x"})
+    await record.save()
     loaded = await named.get("a")
 
     assert getattr(loaded, name) == "x"

@@ -56,10 +56,10 @@ class Patient(Model):
 
     @classmethod
     def deserialize_partially(cls, data: Any) -> Any:
-        told = super().deserialize_partially(data)
+        value = super().deserialize_partially(data)
         return {
             name: unlock(message) if name in ("illness", "note") and message is not None else message
-            for name, message in told.items()
+            for name, message in value.items()
         }
 
 
@@ -115,11 +115,11 @@ def held(client: Any, key: str) -> dict[str, bytes]:
 
 
 async def test_values_of_every_type_come_back_and_only_what_the_hook_changed_is_stored_otherwise(client: Any) -> None:
-    one = Patient(id="a", **ROW)
-    await Patient.insert(one)
+    record = Patient(id="a", **ROW)
+    await Patient.insert(record)
     raw = held(client, "patient:a")
 
-    assert await Patient.get("a") == one
+    assert await Patient.get("a") == record
     assert unlock(raw["illness"].decode()) == "flu"
     assert unlock(raw["note"].decode()) == "None"
     assert (raw["tags"], raw["visits"]) == (b"[1, 2]", b"3")
@@ -130,14 +130,14 @@ async def test_values_of_every_type_come_back_and_only_what_the_hook_changed_is_
 async def test_a_save_writes_what_changed_and_not_what_only_looks_otherwise(client: Any) -> None:
     await Patient.insert(Patient(id="a", **ROW))
     before = held(client, "patient:a")
-    one, other = await Patient.get("a"), await Patient.get("a")
+    record, other = await Patient.get("a"), await Patient.get("a")
 
     other.illness = "cold"
     await other.save()
-    one.visits = 4
-    one.tags.add(3)
-    await one.save()
-    await one.save()
+    record.visits = 4
+    record.tags.add(3)
+    await record.save()
+    await record.save()
 
     after = held(client, "patient:a")
     assert {name for name in before if after[name] != before[name]} == {"illness", "visits", "tags"}
@@ -149,35 +149,35 @@ async def test_a_save_writes_what_changed_and_not_what_only_looks_otherwise(clie
 async def test_every_way_of_changing_a_field_goes_through_the_hook(way: str, client: Any) -> None:
     model = AutoPatient if way == "auto" else Patient
     key = f"{model.__name__.lower()}:a"
-    one = model(id="a", illness="flu")
-    await one.save()
+    record = model(id="a", illness="flu")
+    await record.save()
     if way == "patch":
         await Patient.patch("a", illness="cold")
     elif way == "update":
-        async with one.update():
-            one.illness = "cold"
+        async with record.update():
+            record.illness = "cold"
     else:
-        one.illness = "cold"
+        record.illness = "cold"
         if way != "auto":
-            await (one.save() if way == "assign" else _blocking(one))
+            await (record.save() if way == "assign" else _blocking(record))
 
     assert unlock(client.hget(key, "illness").decode()) == "cold"
     assert (await model.get("a")).illness == "cold"
 
 
-async def _blocking(one: Model) -> None:
-    one.sync.save()
+async def _blocking(record: Model) -> None:
+    record.sync.save()
 
 
 async def test_a_save_if_unchanged_compares_what_is_stored() -> None:
     await Patient.insert(Patient(id="a", illness="flu"))
-    one, other = await Patient.get("a"), await Patient.get("a")
+    record, other = await Patient.get("a"), await Patient.get("a")
     other.illness = "cold"
     await other.save(if_unchanged=True)
-    one.visits = 1
+    record.visits = 1
 
     with pytest.raises(ConflictError, match="illness"):
-        await one.save(if_unchanged=True)
+        await record.save(if_unchanged=True)
     again = await Patient.get("a")
     again.visits = 1
     await again.save(if_unchanged=True)
@@ -185,18 +185,18 @@ async def test_a_save_if_unchanged_compares_what_is_stored() -> None:
 
 
 async def test_a_record_that_was_deleted_is_not_brought_back(client: Any) -> None:
-    one = Patient(id="a", illness="flu")
-    await one.save()
+    record = Patient(id="a", illness="flu")
+    await record.save()
     client.delete("patient:a")
-    one.illness = "cold"
+    record.illness = "cold"
 
     with pytest.raises(NotFoundError):
-        await one.save()
+        await record.save()
 
 
 async def test_what_is_made_of_a_changed_value_follows_it_and_nothing_else_does(client: Any) -> None:
-    one = Sluggish(id="a", title="Big News", words=["x"])
-    await one.save()
+    record = Sluggish(id="a", title="Big News", words=["x"])
+    await record.save()
     other = await Sluggish.get("a")
     client.hset("sluggish:a", "size", "5")  # another writer
 
@@ -229,8 +229,8 @@ async def test_increment_is_refused_by_name_with_what_to_use_instead() -> None:
 
 
 async def test_extra_fields_go_through_the_hooks_too(client: Any) -> None:
-    one = Open(id="a", secret="s", size=3, list=[1])  # type: ignore[call-arg]
-    await one.save()
+    record = Open(id="a", secret="s", size=3, list=[1])  # type: ignore[call-arg]
+    await record.save()
     found: Any = await Open.get("a")
     found.size = 4
     del found.list
@@ -281,7 +281,7 @@ def test_what_a_hook_raises_may_be_hidden(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("value", "reason"),
     [
         (None, "returned NoneType; it must return the dict"),
         ({"id": None}, "returned a NoneType for it; Redis takes text, bytes and numbers"),
@@ -291,14 +291,14 @@ def test_what_a_hook_raises_may_be_hidden(store: Store) -> None:
     ],
 )
 def test_what_a_hook_gives_that_redis_does_not_take_is_refused(
-    told: Any, reason: str, store: Store, client: Any
+    value: Any, reason: str, store: Store, client: Any
 ) -> None:
     class Strange(Model):
         id: str = Field(primary_key=True)
 
         @classmethod
         def serialize_partially(cls, data: Any) -> Any:
-            return told
+            return value
 
     store.register_model(Strange)
     with pytest.raises(EncodeError, match=reason):

@@ -79,9 +79,9 @@ async def test_a_save_puts_the_field_there(kind: Any, pk: Any, store: Store, cli
     whole = client.hgetall(key)
     client.hdel(key, "pk")
 
-    one = await model.get(pk)
-    one.note = "m"
-    await one.save()
+    record = await model.get(pk)
+    record.note = "m"
+    await record.save()
 
     assert client.hgetall(key) == {**whole, b"note": b"m"}
     assert client.zrange("item:__index", 0, -1) == [key]
@@ -116,7 +116,7 @@ async def test_a_key_that_may_mean_two_values_is_an_error_that_names_both(store:
     assert len(bad) == 1
 
 
-async def test_a_key_that_is_no_value_of_the_type_is_an_error(store: Store, client: Any) -> None:
+async def test_a_key_that_does_not_fit_the_type_is_an_error(store: Store, client: Any) -> None:
     model = declared(int, store)
     client.hset("item:seven", "note", "n")
 

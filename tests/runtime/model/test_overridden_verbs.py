@@ -203,16 +203,16 @@ def test_what_it_raises_comes_out_and_the_instance_is_as_it_was(in_a_loop: bool,
         act()
 
     def act() -> None:
-        one = Failing(id="a", text="good")
+        record = Failing(id="a", text="good")
         with pytest.raises(ValueError, match="not this one"):
-            one.text = "bad"
-        assert (one.text, one.auto_sync) == ("good", True)
+            record.text = "bad"
+        assert (record.text, record.auto_sync) == ("good", True)
         with pytest.raises(ValueError, match="not this one"):
             Failing(id="b", text="bad")
         client.delete("failing:a")
         with pytest.raises(NotFoundError):
-            one.text = "fine"
-        assert one.text == "good"
+            record.text = "fine"
+        assert record.text == "good"
 
     if in_a_loop:
         asyncio.run(fail())
@@ -221,7 +221,7 @@ def test_what_it_raises_comes_out_and_the_instance_is_as_it_was(in_a_loop: bool,
     assert not client.exists("failing:a", "failing:b")
 
 
-def test_a_mixin_s_save_and_one_that_is_no_coroutine_function_count_too(client: Any) -> None:
+def test_a_save_of_a_mixin_or_one_that_is_not_a_coroutine_function_counts(client: Any) -> None:
     Mixed(id="a")
     Plain(id="a").text = "t"
 
@@ -235,7 +235,7 @@ def test_a_save_set_on_the_class_later_counts_from_then_on(client: Any) -> None:
         text: str = ""
 
     Late._store = Post._store
-    one = Late(id="a")
+    record = Late(id="a")
 
     async def save(self: Any, *arguments: Any, **options: Any) -> None:
         self.id = "a"
@@ -243,7 +243,7 @@ def test_a_save_set_on_the_class_later_counts_from_then_on(client: Any) -> None:
         await Model.save(self, *arguments, **options)
 
     Late.save = save  # type: ignore[method-assign]
-    one.text = "t"
+    record.text = "t"
 
     assert calls == ["late"]
     assert client.hget("late:a", "text") == b"t"
@@ -258,26 +258,26 @@ async def test_blocking_table_verbs_are_the_overridden_ones(client: Any) -> None
     assert calls == ["insert", "patch", "get", "select", "iterate", "delete ['a']"]
     assert [record.text for record in found] == ["t"] * 3
     assert deleted == [1, 1]
-    one = Audited(id="b")
-    one.sync.save()
-    one.sync.delete()
+    instance = Audited(id="b")
+    instance.sync.save()
+    instance.sync.delete()
     assert calls[-2:] == ["insert", "delete b"]
     assert client.keys("*") == []
 
 
 async def test_a_save_by_way_of_an_overridden_insert_is_a_save(client: Any) -> None:
-    one = Audited(id="a", text="x")
-    await one.save(60)
+    record = Audited(id="a", text="x")
+    await record.save(60)
     client.hset("audited:a", "size", "5")  # another writer
-    one.text = "y"
-    await one.save()
+    record.text = "y"
+    await record.save()
     changed = client.hmget("audited:a", "text", "size")
     life = client.ttl("audited:a")
     client.delete("audited:a")
-    one.text = "z"
+    record.text = "z"
 
     with pytest.raises(NotFoundError):
-        await one.save()
+        await record.save()
 
     assert (changed, 0 < life <= 60) == ([b"y", b"5"], True)
     assert calls == ["insert"] * 3

@@ -103,7 +103,7 @@ def test_a_file_is_parsed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"title": []}'])
-def test_what_is_no_such_json_is_a_validation_error(text: str) -> None:
+def test_other_json_is_a_validation_error(text: str) -> None:
     with pytest.raises(ValidationError):
         Book.parse_raw(text)
 
@@ -179,11 +179,11 @@ def test_config_is_inherited_and_joined_with_model_config() -> None:
         class Config(Loud.Config):
             anystr_upper = True
 
-    one = Louder(name=" a ")
+    record = Louder(name=" a ")
 
-    assert one.name == "A" and Louder.model_config.get("title") == "Louder"
+    assert record.name == "A" and Louder.model_config.get("title") == "Louder"
     with pytest.raises(ValidationError):
-        one.name = "b"
+        record.name = "b"
 
 
 def test_a_config_that_means_nothing_is_refused() -> None:

@@ -57,21 +57,19 @@ def _parents(store: Store) -> Any:
     ],
     ids=lambda key: type(key).__name__,
 )
-async def test_what_is_no_plain_value_is_no_primary_key(client: Any, key: object) -> None:
-    one = Keyed(id=key)
+async def test_only_a_plain_value_can_be_a_primary_key(client: Any, key: object) -> None:
+    record = Keyed(id=key)
 
     with pytest.raises(InvalidPrimaryKeyError, match="cannot be used as a primary key"):
-        await Keyed.insert(one)
+        await Keyed.insert(record)
     with pytest.raises(InvalidPrimaryKeyError, match="cannot be used as a primary key"):
-        one.sync.save()
+        record.sync.save()
     with pytest.raises(InvalidPrimaryKeyError, match="cannot be used as a primary key"):
         await Keyed.get(key)
     assert client.dbsize() == 0
 
 
-async def test_secrets_frozensets_and_iterators_are_no_primary_keys_where_they_are_declared(
-    store: Store, client: Any
-) -> None:
+async def test_secrets_frozensets_and_iterators_are_refused_as_primary_keys(store: Store, client: Any) -> None:
     class Secretive(Model):
         id: SecretStr = Field(primary_key=True)
 

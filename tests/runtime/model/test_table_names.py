@@ -47,14 +47,14 @@ async def test_an_instance_is_neither_saved_nor_deleted_in_another_table_than_it
     for name in "ab":
         tenant.set(name)
         await Room.insert(Room(id="1"))
-    one = await Room.get("1")
+    record = await Room.get("1")
     tenant.set("a")
-    one.beds = 9
+    record.beds = 9
 
     with pytest.raises(InvalidPrimaryKeyError, match=r"lies at 'b-room:1', but .* say 'a-room:1' now"):
-        await one.save()
+        await record.save()
     with pytest.raises(InvalidPrimaryKeyError):
-        await one.delete()
+        await record.delete()
     assert client.hget("a-room:1", "beds") == b"0"
     assert client.exists("a-room:1", "b-room:1") == 2
 
@@ -111,14 +111,14 @@ def test_migrations_see_the_table_that_the_methods_give() -> None:
     assert (schema.prefix, schema.table, schema.keys.start) == ("shop", "boxes", "shop:boxes:")
 
 
-@pytest.mark.parametrize("told", [None, "", 5])
-def test_a_method_that_gives_no_name_is_named(told: Any, store: Store) -> None:
+@pytest.mark.parametrize("value", [None, "", 5])
+def test_a_method_that_gives_no_name_is_named(value: Any, store: Store) -> None:
     class Odd(Model):
         id: str = Field(primary_key=True)
 
         @classmethod
         def _get_tablename(cls) -> str:
-            return told  # type: ignore[no-any-return]
+            return value  # type: ignore[no-any-return]
 
     with pytest.raises(ModelDeclarationError, match=r"Odd: _get_tablename\(\) gave .*; it must return text"):
         store.register_model(Odd)

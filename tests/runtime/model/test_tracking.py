@@ -42,22 +42,22 @@ _WAYS: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def _inserted(kind: Any, count: int) -> Any:
-    some = [kind(id=f"{number}", tags=["a"]) for number in range(count)]
-    kind.sync.insert(some)
-    return some[0]
+    records = [kind(id=f"{number}", tags=["a"]) for number in range(count)]
+    kind.sync.insert(records)
+    return records[0]
 
 
 def _saved(kind: Any) -> Any:
-    one = kind(id="0", tags=["a"])
-    one.sync.save()
-    return one
+    record = kind(id="0", tags=["a"])
+    record.sync.save()
+    return record
 
 
 _COPIES: Final[dict[str, Callable[[Any], Any]]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    "model_copy": lambda one: one.model_copy(),
-    "pickle": lambda one: pickle.loads(pickle.dumps(one)),
+    "model_copy": lambda record: record.model_copy(),
+    "pickle": lambda record: pickle.loads(pickle.dumps(record)),
 }
 
 
@@ -67,49 +67,49 @@ _COPIES: Final[dict[str, Callable[[Any], Any]]] = {
 def test_a_copy_that_is_saved_changes_nothing_of_what_the_other_remembers(
     client: Any, kind: Any, way: str, copied: str, is_used: bool
 ) -> None:
-    one = _WAYS[way](kind)
+    record = _WAYS[way](kind)
     if is_used:
-        one.text = "used"
-        one.sync.save()
-    other = _COPIES[copied](one)
+        record.text = "used"
+        record.sync.save()
+    other = _COPIES[copied](record)
     other.text = "of the copy"
     other.sync.save()
-    one.text = "of the first"
-    one.sync.save()
+    record.text = "of the first"
+    record.sync.save()
     other.text = "of the copy, again"
     other.sync.save()
 
     assert client.hget(f"{kind.__name__.lower()}:0", "text") == b"of the copy, again"
-    one.text = "of the first, again"
-    one.sync.save()
+    record.text = "of the first, again"
+    record.sync.save()
     assert client.hget(f"{kind.__name__.lower()}:0", "text") == b"of the first, again"
 
 
 @pytest.mark.parametrize("way", _WAYS)
 def test_a_save_writes_what_changed_and_leaves_what_others_wrote(client: Any, kind: Any, way: str) -> None:
-    one = _WAYS[way](kind)
+    record = _WAYS[way](kind)
     key = f"{kind.__name__.lower()}:0"
     client.hset(key, "text", "of another")
 
-    one.tags.append("b")
-    one.sync.save()
+    record.tags.append("b")
+    record.sync.save()
 
     assert client.hget(key, "text") == b"of another"
     assert kind.sync.get("0").tags == ["a", "b"]
-    one.tags.pop()
-    one.sync.save()
+    record.tags.pop()
+    record.sync.save()
     assert kind.sync.get("0").tags == ["a"]
 
 
 def test_threads_that_assign_and_save_a_new_instance_leave_nothing_unsaved(client: Any, kind: Any) -> None:
     for number in range(40):
-        one = kind(id=f"{number}", tags=["a"])
+        record = kind(id=f"{number}", tags=["a"])
         barrier = threading.Barrier(4)
 
-        def work(name: str, one: Any = one, barrier: threading.Barrier = barrier) -> None:
+        def work(name: str, record: Any = record, barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
-            one.text = name
-            one.sync.save()
+            record.text = name
+            record.sync.save()
 
         threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
         for thread in threads:
@@ -117,20 +117,20 @@ def test_threads_that_assign_and_save_a_new_instance_leave_nothing_unsaved(clien
         for thread in threads:
             thread.join()
 
-        assert client.hget(f"{kind.__name__.lower()}:{number}", "text") == one.text.encode()
+        assert client.hget(f"{kind.__name__.lower()}:{number}", "text") == record.text.encode()
 
 
 @pytest.mark.parametrize("way", _WAYS)
 def test_threads_that_save_one_instance_at_first_share_what_it_remembers(client: Any, kind: Any, way: str) -> None:
     for _ in range(10):
         client.flushall()
-        one = _WAYS[way](kind)
+        record = _WAYS[way](kind)
         ready = threading.Barrier(4)
 
         def work(number: int) -> None:
             ready.wait()  # noqa: B023
-            one.text = f"{number}"  # noqa: B023
-            one.sync.save()  # noqa: B023
+            record.text = f"{number}"  # noqa: B023
+            record.sync.save()  # noqa: B023
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
         for thread in threads:
@@ -138,4 +138,4 @@ def test_threads_that_save_one_instance_at_first_share_what_it_remembers(client:
         for thread in threads:
             thread.join()
 
-        assert client.hget(f"{kind.__name__.lower()}:0", "text") == one.text.encode()
+        assert client.hget(f"{kind.__name__.lower()}:0", "text") == record.text.encode()

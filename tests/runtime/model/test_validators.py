@@ -152,7 +152,7 @@ async def test_what_a_validator_made_of_json_once_stays(client: Any) -> None:
     assert client.hget("parsed:a", "document") == b"6"
 
 
-async def test_a_validator_that_mends_an_old_value_is_heeded_and_the_next_save_writes_it(client: Any) -> None:
+async def test_a_validator_may_repair_an_old_value_and_the_next_save_writes_it(client: Any) -> None:
     await Place(id="a", country="FR").save()
     client.hset("place:a", "country", "UK")
 

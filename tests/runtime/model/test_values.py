@@ -16,7 +16,7 @@ from redis_models.errors import (
 from .models import Book, Odd, T
 
 
-async def test_a_life_span_is_given_and_taken(table: Any, client: Any) -> None:
+async def test_a_ttl_can_be_set_and_removed(table: Any, client: Any) -> None:
     await table("insert", Book(title="A"))
 
     await table("expire", "A", 1.5)
@@ -33,16 +33,14 @@ async def test_a_life_span_is_given_and_taken(table: Any, client: Any) -> None:
 
 
 @pytest.mark.parametrize("life_span", [0, -1, True, float("nan"), float("inf"), 1e30, "5", dt.timedelta(0)])
-async def test_a_life_span_that_is_none_is_refused_before_anything_is_written(
-    table: Any, client: Any, life_span: object
-) -> None:
+async def test_an_invalid_ttl_is_refused_before_anything_is_written(table: Any, client: Any, life_span: object) -> None:
     with pytest.raises(ValueError, match="Book: a TTL must be a number of seconds above 0"):
         await table("insert", Book(title="A"), life_span_seconds=life_span)
 
     assert client.dbsize() == 0
 
 
-async def test_the_life_span_is_the_arguments_the_models_or_the_stores(store: Store, client: Any) -> None:
+async def test_the_ttl_is_that_of_the_argument_the_model_or_the_store(store: Store, client: Any) -> None:
     class Short(Model):
         id: str = Field(primary_key=True)
 

@@ -32,7 +32,7 @@ async def test_insert_stores_whole_records_and_get_reads_them(table: Any, client
     assert client.zrange("book:__index", 0, -1) == [b"book:Emma"]
 
 
-async def test_insert_gives_the_figures_of_the_seed(table: Any) -> None:
+async def test_insert_gives_the_counts_of_pydantic_aioredis(table: Any) -> None:
     books = [Book(title="A"), Book(title="B")]
 
     assert await table("insert", books) == [4, 1, 4, 1]
@@ -42,7 +42,7 @@ async def test_insert_gives_the_figures_of_the_seed(table: Any) -> None:
     assert await table("insert", iter([Book(title="C"), Book(title="C")])) == [4, 1, 0, 0]
 
 
-async def test_the_figures_tell_what_the_index_lacked_record_by_record(table: Any, client: Any) -> None:
+async def test_the_counts_show_what_the_index_lacked_record_by_record(table: Any, client: Any) -> None:
     await table("insert", [Book(title="A"), Book(title="B")])
     client.delete("book:A")  # which leaves a member without a record
     client.zrem("book:__index", "book:B")
@@ -123,7 +123,7 @@ async def test_save_notices_what_changed_inside_a_value(save: Any, client: Any) 
     assert client.hget("book:A", "tags") == b'["x"]'
 
 
-async def test_save_keeps_the_life_span(save: Any, client: Any) -> None:
+async def test_save_keeps_the_ttl(save: Any, client: Any) -> None:
     await Book.insert(Book(title="A"), life_span_seconds=1000)
     book = await Book.get("A")
 

@@ -110,7 +110,7 @@ def test_meta_app_moves_a_model_to_another_app(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "settings", "told"),
+    ("files", "settings", "message"),
     [
         ({}, "", "project_settings: APPS is missing and no models are declared here"),
         ({}, "APPS = ['b0']", "app 'b0' (APPS of project_settings) does not exist"),
@@ -157,11 +157,11 @@ def test_meta_app_moves_a_model_to_another_app(write: Write) -> None:
         ),
     ],
 )
-def test_apps_that_cannot_be_loaded_say_why(write: Write, files: dict[str, str], settings: str, told: str) -> None:
-    assert told in refused(lambda: apps_of(write, files, settings))
+def test_apps_that_cannot_be_loaded_say_why(write: Write, files: dict[str, str], settings: str, message: str) -> None:
+    assert message in refused(lambda: apps_of(write, files, settings))
 
 
-def test_errors_of_declarations_and_of_settings_are_told_apart(write: Write) -> None:
+def test_errors_of_declarations_and_of_settings_are_different_classes(write: Write) -> None:
     with pytest.raises(SettingsError):
         load_settings("d0")
     with pytest.raises(ModelDeclarationError):

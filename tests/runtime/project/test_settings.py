@@ -93,7 +93,7 @@ def test_a_module_below_a_module_is_missing_not_broken(write: Write) -> None:
     assert "'s8' is a module, not a package" in refused(lambda: load_settings("s8.settings"))
 
 
-def test_a_path_instead_of_a_module_name_is_told(write: Write) -> None:
+def test_a_path_instead_of_a_module_name_is_reported(write: Write) -> None:
     write({"s9/settings.py": ""})
 
     assert "write it like 'shop.settings'" in refused(lambda: load_settings("s9/settings.py"))
@@ -109,7 +109,7 @@ def test_a_missing_dependency_of_the_settings_is_broken_not_missing(write: Write
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         ("x = (\n", "SyntaxError: '(' was never closed"),
         ("\n\n1 / 0\n", "ZeroDivisionError: division by zero (t2/settings.py:3)"),
@@ -118,14 +118,14 @@ def test_a_missing_dependency_of_the_settings_is_broken_not_missing(write: Write
         ("raise ValueError('one\\ntwo')\n", "ValueError: one two (t2/settings.py:1)"),
     ],
 )
-def test_broken_settings_quote_the_error_and_the_user_s_own_line(write: Write, code: str, told: str) -> None:
+def test_broken_settings_quote_the_error_and_the_user_s_own_line(write: Write, code: str, message: str) -> None:
     write({"t2/settings.py": code})
 
-    assert told in refused(lambda: load_settings("t2.settings"))
+    assert message in refused(lambda: load_settings("t2.settings"))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("REDIS_URI = 'redis://h'", "there is no setting REDIS_URI; did you mean REDIS_URL?"),
         ("NAME_SPACE = 'x'", "did you mean NAMESPACE?"),
@@ -147,11 +147,11 @@ def test_broken_settings_quote_the_error_and_the_user_s_own_line(write: Write, c
         ("RESEND_WRITES = 1", "RESEND_WRITES is 1; it must be True or False"),
     ],
 )
-def test_a_wrong_setting_names_itself_its_value_and_the_cure(write: Write, text: str, told: str) -> None:
+def test_a_wrong_setting_names_itself_its_value_and_the_cure(write: Write, text: str, expected: str) -> None:
     message = refused(lambda: settings_with(write, text))
 
     assert message.startswith("s1.settings: ")
-    assert told in message
+    assert expected in message
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("", False), ("RESEND_WRITES = True", True)])

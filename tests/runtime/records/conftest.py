@@ -95,6 +95,6 @@ class Wire:
 @pytest.fixture
 def wire(server: Any, tmp_path: Path) -> Iterator[Wire]:
     """A wire to the shared server."""
-    one = Wire(tmp_path / "wire", server.socket_path)
-    yield one
-    one.close()
+    wire = Wire(tmp_path / "wire", server.socket_path)
+    yield wire
+    wire.close()

@@ -33,7 +33,7 @@ def _bound(store: Store) -> Iterator[None]:
     Book._store = None
 
 
-async def test_values_are_as_the_seed_gives_them_and_its_strangers_are_of_their_type(call: Call) -> None:
+async def test_values_are_those_of_pydantic_aioredis_and_its_odd_ones_have_their_type(call: Call) -> None:
     await Book.insert(Book(title="A", pages=3, tags=["x"], counts={"a": 1}))
     columns = ["kinds", "cost", "note", "counts", "tags", "published", "in_stock", "price", "pages", "title"]
 

@@ -32,7 +32,7 @@ def _bound(store: Store) -> Iterator[None]:
         model._store = None
 
 
-async def test_if_unchanged_minds_an_extra_field_that_somebody_else_added(call: Call, client: Any) -> None:
+async def test_if_unchanged_notices_an_extra_field_that_another_client_added(call: Call, client: Any) -> None:
     await Open.insert(Open(id="a"))
     mine, theirs = [await call(Open, "get", "a") for _ in range(2)]
     theirs.color = "red"
@@ -59,7 +59,7 @@ async def test_if_unchanged_minds_another_extra_field_than_its_own(call: Call, c
     assert caught.value.fields == ("weight",)
 
 
-async def test_if_unchanged_does_not_mind_what_a_migration_keeps_aside(call: Call, client: Any) -> None:
+async def test_if_unchanged_ignores_undo_fields(call: Call, client: Any) -> None:
     await Open.insert(Open.model_validate({"id": "a", "color": "red"}))
     mine = await call(Open, "get", "a")
     client.hset("open:a", "_b2", "undo")
@@ -84,7 +84,7 @@ async def test_only_existing_finds_out_that_the_record_of_an_unchanged_instance_
     assert not client.exists("item:a")
 
 
-async def test_a_patch_without_changes_finds_out_that_there_is_no_record(call: Call, client: Any) -> None:
+async def test_a_patch_without_changes_reports_a_missing_record(call: Call, client: Any) -> None:
     await Item.insert(Item(id="a"))
     before = client.dump("item:a")
 

@@ -54,7 +54,7 @@ async def test_only_new_refuses_what_is_there_and_writes_none_of_its_hundred(cal
     assert not [number for number in range(100, 200) if number != 150 and client.exists(f"item:{number:03}")]
 
 
-async def test_only_new_refuses_a_record_of_whatever_version_as_existing(call: Call, client: Any) -> None:
+async def test_only_new_refuses_an_existing_record_of_any_version(call: Call, client: Any) -> None:
     client.hset("item:a", mapping={"_v": 7, "id": "a"})
 
     with pytest.raises(ConflictError):
@@ -131,7 +131,7 @@ def test_of_many_inserting_threads_one_wins() -> None:
     assert Item.sync.get("a").name == winner
 
 
-async def test_if_unchanged_writes_where_nobody_else_wrote(call: Call, client: Any) -> None:
+async def test_if_unchanged_writes_if_no_other_client_wrote(call: Call, client: Any) -> None:
     item = Item(id="a")
     await call(item, "save", if_unchanged=True)
     item.name = "x"
@@ -146,7 +146,7 @@ async def test_if_unchanged_writes_where_nobody_else_wrote(call: Call, client: A
     assert 0 < client.pttl("item:a") <= 60_000
 
 
-async def test_if_unchanged_names_what_somebody_else_changed_and_writes_nothing(call: Call, client: Any) -> None:
+async def test_if_unchanged_names_what_another_client_changed_and_writes_nothing(call: Call, client: Any) -> None:
     await Item.insert(Item(id="a", name="old"))
     item, other = await Item.get("a"), await Item.get("a")
     other.name, other.tags = "theirs", ["theirs"]
@@ -272,7 +272,7 @@ async def test_a_conflicting_save_of_an_auto_model_leaves_it_as_it_is(client: An
 
 
 @pytest.mark.parametrize("condition", [{"only": "new"}, {"if_unchanged": True}])
-async def test_a_write_whose_answer_is_lost_is_not_taken_for_somebody_elses(
+async def test_a_write_whose_reply_is_lost_is_recognised_as_our_own(
     call: Call, client: Any, wire: Wire, store: Store, condition: dict[str, Any]
 ) -> None:
     broken = Store.from_url(wire.url)

@@ -68,7 +68,7 @@ async def test_a_save_writes_extra_fields_that_changed_and_removes_those_that_we
     assert (b"old" in record, record[b"_b7"]) == (False, b"kept")
 
 
-async def test_text_that_the_seed_stored_is_not_written_again(call: Call, client: Any) -> None:
+async def test_text_of_pydantic_aioredis_is_not_written_again(call: Call, client: Any) -> None:
     client.hset("open:a", mapping={"id": "a", "color": "red"})
     back: Any = await Open.get("a")
 

@@ -193,7 +193,7 @@ def test_a_table_among_the_keys_of_the_migrations_is_refused(prefix: str, table:
 
 @pytest.mark.parametrize("score", [7, -7])
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_members_with_other_scores_neither_stop_a_walk_nor_make_it_endless(
+def test_members_with_other_scores_do_not_stop_a_scan_or_make_it_endless(
     store: Any, client: Any, score: int, size: int
 ) -> None:
     """A range by name of an index with several scores begins anew behind some of them."""

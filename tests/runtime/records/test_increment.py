@@ -106,7 +106,7 @@ async def test_a_field_that_is_not_stored_begins_at_its_default(call: Call, clie
 
 
 @pytest.mark.parametrize(("field", "raw"), [("serial", None), ("limit", None), ("limit", b"None"), ("stock", b"many")])
-async def test_where_there_is_no_number_to_begin_with_the_record_is_named(
+async def test_a_field_without_a_number_is_named_with_its_record(
     call: Call, client: Any, field: str, raw: bytes | None
 ) -> None:
     client.hset("item:a", mapping={"id": "a"})
@@ -231,7 +231,7 @@ async def test_a_record_that_is_not_there_is_not_made(call: Call, client: Any) -
     assert client.dbsize() == 0
 
 
-async def test_what_is_no_record_or_no_index_is_named(call: Call, client: Any) -> None:
+async def test_a_key_that_is_not_a_record_or_an_index_is_named(call: Call, client: Any) -> None:
     client.set("item:a", "x")
     client.hset("item:b", mapping={"id": "b"})
     client.sadd("item:__index", "item:b")
@@ -245,7 +245,7 @@ async def test_what_is_no_record_or_no_index_is_named(call: Call, client: Any) -
 
 
 @pytest.mark.parametrize("field", ["stock", "price"])
-async def test_the_life_spans_of_the_record_and_of_its_field_stay(call: Call, client: Any, field: str) -> None:
+async def test_the_ttls_of_the_record_and_of_its_field_stay(call: Call, client: Any, field: str) -> None:
     await Item.insert(Item(id="a"), life_span_seconds=1000)
     try:
         client.execute_command("HPEXPIRE", "item:a", 500_000, "FIELDS", 1, field)

@@ -45,7 +45,7 @@ async def strange(request: pytest.FixtureRequest, client: Any) -> list[str]:
     return ["a", "b", "c", "z"]
 
 
-async def test_a_member_that_is_no_utf_8_stops_neither_counting_nor_reading(call: Call, strange: list[str]) -> None:
+async def test_a_member_that_is_not_utf_8_does_not_stop_counting_or_reading(call: Call, strange: list[str]) -> None:
     paged = [*await call(Item, "page", 2), *await call(Item, "page", 2, "b")]
 
     assert [record.id for record in paged] == strange
@@ -56,7 +56,7 @@ async def test_a_member_that_is_no_utf_8_stops_neither_counting_nor_reading(call
 
 
 @pytest.mark.parametrize("verb", ["count", "select"])
-async def test_a_member_that_is_no_utf_8_is_swept_if_its_record_is_gone(
+async def test_a_member_that_is_not_utf_8_is_removed_if_its_record_is_gone(
     call: Call, client: Any, strange: list[str], verb: str
 ) -> None:
     await call(Item, verb)
@@ -64,7 +64,7 @@ async def test_a_member_that_is_no_utf_8_is_swept_if_its_record_is_gone(
     assert client.zcard("item:__index") == len(strange)
 
 
-async def test_a_record_whose_key_is_no_utf_8_is_saved_where_it_lies(call: Call, client: Any) -> None:
+async def test_a_record_whose_key_is_not_utf_8_is_saved_under_its_key(call: Call, client: Any) -> None:
     client.hset(_KEY, mapping={"_v": 1, "id": "z", "size": 7})
     client.zadd("item:__index", {_KEY: 0})
 
@@ -76,15 +76,13 @@ async def test_a_record_whose_key_is_no_utf_8_is_saved_where_it_lies(call: Call,
     assert sorted(client.keys("*")) == [b"item:__index", _KEY]
 
 
-async def test_a_member_that_is_no_utf_8_is_deleted_with_all_others(
-    call: Call, client: Any, strange: list[str]
-) -> None:
+async def test_delete_all_deletes_a_member_that_is_not_utf_8(call: Call, client: Any, strange: list[str]) -> None:
     assert await call(Item, "delete_all") == len(strange)
 
     assert client.dbsize() == 0
 
 
-async def test_a_stored_field_whose_name_is_no_utf_8_is_left_alone(call: Call, client: Any) -> None:
+async def test_a_stored_field_whose_name_is_not_utf_8_is_left_alone(call: Call, client: Any) -> None:
     client.hset("open:a", mapping={"_v": 1, "id": "a", "size": 1, "color": '"red"', _FIELD: b"\xfd"})
     client.zadd("open:__index", {"open:a": 0})
 
@@ -102,7 +100,7 @@ async def test_a_stored_field_whose_name_is_no_utf_8_is_left_alone(call: Call, c
     }  # fmt: skip
 
 
-async def test_an_extra_field_beside_one_whose_name_is_no_utf_8_comes_back(call: Call, client: Any) -> None:
+async def test_an_extra_field_beside_one_whose_name_is_not_utf_8_comes_back(call: Call, client: Any) -> None:
     client.hset("open:a", mapping={"_v": 1, "id": "a", "color": '"red"', _FIELD: b"\xfd"})
 
     record = await call(Open, "get", "a")

@@ -30,8 +30,8 @@ def _bound(store: Store) -> Iterator[None]:
 
 
 def _ids(found: Any) -> str:
-    some: list[Any] = found or []
-    return "".join([getattr(record, "id", None) or record["id"] for record in some])
+    records: list[Any] = found or []
+    return "".join([getattr(record, "id", None) or record["id"] for record in records])
 
 
 def _kill(client: Any, ids: str) -> None:
@@ -73,7 +73,7 @@ async def test_a_primary_key_that_is_escaped_is_found_again_by_its_page(call: Ca
     assert sorted(seen) == sorted(ids)
 
 
-async def test_pages_are_full_whatever_has_died_and_sweep_it(call: Call, client: Any) -> None:
+async def test_pages_are_full_and_remove_dead_members(call: Call, client: Any) -> None:
     await Item.insert([Item(id=id) for id in "abcdefgh"])
     _kill(client, "bcf")
 
@@ -217,7 +217,7 @@ async def test_pages_that_are_none_are_refused_before_anything_is_read(
     assert not {"cmdstat_hmget", "cmdstat_zrange", "cmdstat_zrangebylex"} & set(client.info("commandstats"))
 
 
-async def test_what_is_no_hash_does_not_exist_quietly(call: Call, client: Any) -> None:
+async def test_a_key_that_is_not_a_hash_does_not_count_as_missing(call: Call, client: Any) -> None:
     client.set("item:a", "x")
 
     with pytest.raises(WrongKeyTypeError, match="item:a"):

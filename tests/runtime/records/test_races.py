@@ -166,13 +166,13 @@ async def test_a_model_bound_to_no_store_says_so_at_every_verb(call: Call, verb:
         id: str = Field(primary_key=True)
         size: int = 0
 
-    one = Loose(id="a")
+    record = Loose(id="a")
 
     with pytest.raises(UnboundModelError, match=r"Loose: is bound to no store; call redis_models\.setup\(\)") as caught:
         if verb == "insert":
-            await call(Loose, "insert", one)
+            await call(Loose, "insert", record)
         elif verb in ("save", "delete its own"):
-            await call(one, verb.partition(" ")[0])
+            await call(record, verb.partition(" ")[0])
         else:
             await call(Loose, verb, *VERBS[verb])
 
@@ -249,7 +249,7 @@ async def test_thousands_of_ids_are_deleted_in_bounded_steps(call: Call, client:
     assert client.keys("item:[0-9]*") == [b"item:0000"]
 
 
-async def test_figures_of_insert_are_the_same_with_a_life_span(call: Call) -> None:
+async def test_counts_of_insert_are_the_same_with_a_ttl(call: Call) -> None:
     items = [Item(id="a"), Item(id="b")]
 
     assert await call(Item, "insert", items, 60) == [3, 1, 3, 1]

@@ -48,7 +48,7 @@ async def test_who_may_only_read_counts_and_reads_past_dead_members(call: Call) 
     assert [item.id for item in await call(Item, "iterate", 2)] == ["a", "b", "c"]
 
 
-async def test_who_may_only_read_is_told_so_by_every_write(call: Call) -> None:
+async def test_every_write_refuses_a_read_only_user_by_name(call: Call) -> None:
     for verb, arguments in (("insert", [Item(id="d")]), ("delete", ["a"]), ("delete_all", [])):
         with pytest.raises(ServerRefusedError):
             await call(Item, verb, *arguments)

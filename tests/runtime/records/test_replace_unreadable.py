@@ -114,7 +114,7 @@ def test_where_another_of_them_is_refused_the_old_record_stays(
     assert _state(client) == before
 
 
-def test_life_spans_are_set_as_by_any_insert(table: Any, client: Any) -> None:
+def test_ttls_are_set_as_by_any_insert(table: Any, client: Any) -> None:
     assert table.insert([Cask(id="b"), Cask(id="a")], life_span_seconds=60) == [0, 0, 0, 0]
 
     assert 0 < client.pttl("cask:b") <= 60_000

@@ -39,24 +39,24 @@ def commands() -> list[str]:
 
 def _save(change: Callable[[Any], None], id: str = "a", **options: Any) -> Callable[[], object]:
     def act() -> None:
-        one = Parcel.sync.get(id)
-        change(one)
-        one.sync.save(**options)
+        world = Parcel.sync.get(id)
+        change(world)
+        world.sync.save(**options)
 
     return act
 
 
 def _set(**values: object) -> Callable[[Any], None]:
-    def change(one: Any) -> None:
+    def change(world: Any) -> None:
         for name, value in values.items():
-            setattr(one, name, value)
+            setattr(world, name, value)
 
     return change
 
 
-def _lose_an_extra(one: Any) -> None:
-    del one.colour
-    one.town = "Bern"
+def _lose_an_extra(world: Any) -> None:
+    del world.colour
+    world.town = "Bern"
 
 
 ACTS: dict[str, Callable[[], object]] = {
@@ -129,12 +129,12 @@ class World:
             if self.client.type(key) == b"zset":
                 found[key] = self.client.zrange(key, 0, -1, withscores=True), self._minutes([self.client.pttl(key)])
                 continue
-            held = self.client.hgetall(key)
-            names = sorted(held)
+            stored = self.client.hgetall(key)
+            names = sorted(stored)
             ends: list[int] = (
                 self.client.execute_command("HPTTL", key, "FIELDS", len(names), *names) if self.has_field_lives else []
             )
-            found[key] = held, self._minutes([self.client.pttl(key), *ends])
+            found[key] = stored, self._minutes([self.client.pttl(key), *ends])
         return found
 
     @staticmethod
@@ -149,11 +149,11 @@ def world(server: Any, client: Any) -> Iterator[World]:
         has_field_lives = True
     except redis.ResponseError:
         has_field_lives = False
-    one = World(client, has_field_lives)
-    one.allow()
+    world = World(client, has_field_lives)
+    world.allow()
     store = Store.from_url(f"unix://bob:pw@{server.socket_path}")
     store.register_model(Parcel)
-    yield one
+    yield world
     Parcel._store = None
     store.close()
     client.execute_command("ACL", "DELUSER", "bob")
@@ -214,9 +214,9 @@ def test_a_record_that_cannot_be_brought_up_is_replaced_whole_or_not_at_all(worl
             assert "nothing of it was executed; grant it" in str(exc)
             assert world.state() == before
             continue
-        held = world.client.hgetall("parcel:a")
+        stored = world.client.hgetall("parcel:a")
         whole = {b"id": b"a", b"town": b"Bern", b"pieces": b"1", b"weight": b"0.5", b"_v": b"2"}
-        assert held == whole, f"without {command}: neither the old record nor the new one"
+        assert stored == whole, f"without {command}: neither the old record nor the new one"
     assert {"HSET", "HDEL", "HKEYS"} <= set(refused)
 
 

@@ -127,7 +127,7 @@ def test_a_value_that_was_put_inside_by_a_failed_write_is_written_by_the_next(cl
     assert client.hget("live:a", "tags") == b'["x", "y"]'
 
 
-async def test_what_the_seed_spelled_differently_is_not_written_again(call: Call, client: Any) -> None:
+async def test_other_spellings_of_pydantic_aioredis_are_not_written_again(call: Call, client: Any) -> None:
     client.hset(
         "book:A",
         mapping={"title": "A", "pages": 3, "tags": '["a","b"]', "marks": '"[true]"', "token": "t", "word": "w"},
@@ -219,7 +219,7 @@ async def test_a_saved_instance_loads_again_with_a_default_that_cannot_be_stored
         await call(odd, "save")
 
 
-async def test_save_keeps_the_life_span_of_what_is_stored_and_gives_new_records_the_stores(
+async def test_save_keeps_the_ttl_and_gives_new_records_that_of_the_store(
     call: Call, client: Any, store: Store
 ) -> None:
     store.life_span_in_seconds = 50

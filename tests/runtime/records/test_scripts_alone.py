@@ -106,12 +106,12 @@ def test_so_it_is_when_a_loaded_record_is_saved(
     with pytest.raises(error):
         _save(table, client, spoil)
 
-    held = client.hgetall("crate:b")
-    assert held[b"pieces"] == b"3"
+    stored = client.hgetall("crate:b")
+    assert stored[b"pieces"] == b"3"
     assert client.type("crate:a") != b"hash" or client.hget("crate:a", "pieces") == b"3"
 
 
-def test_delete_all_passes_over_what_is_no_hash(table: Any, client: Any) -> None:
+def test_delete_all_skips_keys_that_are_not_hashes(table: Any, client: Any) -> None:
     _spoil_record(client)
 
     assert table.delete_all() == 1
@@ -160,7 +160,7 @@ def test_the_right_to_end_records_is_needed_where_one_is_to_end(
 
 
 @pytest.mark.parametrize("stamp", ["1e0", "01", "0x1", " 1", "1 ", "1.0", "-1", "0", "", "1\0", "0" * 15 + "1"])
-def test_a_stamp_that_is_no_version_is_not_taken_for_an_older_one(table: Any, client: Any, stamp: str) -> None:
+def test_a_stamp_that_is_not_a_version_does_not_count_as_an_older_one(table: Any, client: Any, stamp: str) -> None:
     client.hset("crate:a", "_v", stamp)
     before = _state(client)
     refused = [b"REFUSED", b"NEWER", 1, stamp.encode()]
@@ -235,7 +235,9 @@ class TestReplacing:
         assert put("any 1:1", "id", "a") == [0, 0]
         assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a", b"pieces": b"3", b"weight": b"1.5"}
 
-    def test_what_is_gone_or_no_hash_is_no_old_record(self, put: Callable[..., Any], client: Any) -> None:
+    def test_a_missing_key_or_one_that_is_not_a_hash_is_not_an_old_record(
+        self, put: Callable[..., Any], client: Any
+    ) -> None:
         _lose_record(client)
         assert put("existing 1:1", "id", "a") == [b"REFUSED", b"GONE", 1, b""]
         assert put("any 1:1", "id", "a") == [1, 0]
@@ -262,14 +264,14 @@ class TestReplacing:
 def test_of_several_records_those_that_are_named_are_replaced(table: Any, client: Any) -> None:
     client.hset("crate:b", mapping={"_v": 1, "old": "y"})
 
-    told = client.eval(insert._WRITE.source, 4, *_TABLE, "crate:a", "crate:b", "any 2:1", 2, "", 1, "pieces", 7, 8)
+    reply = client.eval(insert._WRITE.source, 4, *_TABLE, "crate:a", "crate:b", "any 2:1", 2, "", 1, "pieces", 7, 8)
 
-    assert told == [0, 0, 0, 0]
+    assert reply == [0, 0, 0, 0]
     assert client.hgetall("crate:a") == {b"_v": b"2", b"id": b"a", b"pieces": b"7", b"weight": b"1.5"}
     assert client.hgetall("crate:b") == {b"_v": b"2", b"pieces": b"8"}
 
 
-def test_what_is_no_hash_stays_in_the_index_though_it_is_no_record(table: Any, client: Any) -> None:
+def test_a_key_that_is_not_a_hash_stays_in_the_index(table: Any, client: Any) -> None:
     _spoil_record(client)
     client.zadd("crate:__index", {"crate:gone": 0})
 
@@ -283,10 +285,10 @@ def test_who_may_not_look_whether_records_are_there_counts_none(table: Any, clie
 
 
 @pytest.mark.parametrize(
-    ("held", "by", "sum"), [("0.1", 0.25, b"0.35"), ("0.1", 0.2, b"0.30000000000000004"), ("1.5", 0.5, b"2")]
+    ("stored", "by", "sum"), [("0.1", 0.25, b"0.35"), ("0.1", 0.2, b"0.30000000000000004"), ("1.5", 0.5, b"2")]
 )
-def test_a_float_is_stored_as_the_shortest_text(table: Any, client: Any, held: str, by: float, sum: bytes) -> None:
-    client.hset("crate:a", "weight", held)
+def test_a_float_is_stored_as_the_shortest_text(table: Any, client: Any, stored: str, by: float, sum: bytes) -> None:
+    client.hset("crate:a", "weight", stored)
 
     assert table.increment("a", "weight", by) == float(sum)
     assert client.hget("crate:a", "weight") == sum

@@ -88,9 +88,9 @@ def _prepare(client: Any, kinds: Mapping[str, str]) -> None:
         pipeline.execute()
 
 
-def _long(one: st.SearchStrategy[str], most: int) -> st.SearchStrategy[list[str]]:
+def _long(text: st.SearchStrategy[str], most: int) -> st.SearchStrategy[list[str]]:
     """Draw lists of every length; those that hypothesis likes have one page."""
-    return st.integers(0, most).flatmap(lambda count: st.lists(one, min_size=count, max_size=count))
+    return st.integers(0, most).flatmap(lambda count: st.lists(text, min_size=count, max_size=count))
 
 
 _kinds = _long(st.sampled_from([GOOD] * 6 + [GONE, GONE, BAD, OLDER, OTHER_TYPE]), len(IDS)).map(
@@ -102,10 +102,10 @@ _counts = st.none() | st.integers(0, 25)
 def _chosen(kinds: Mapping[str, str], ids: list[str] | None, skip: int, limit: int | None) -> list[str]:
     """Give the primary keys of the records that are met."""
     if ids is None:
-        met = [pk for pk in list(kinds)[skip:] if kinds[pk] != GONE]
+        expected = [pk for pk in list(kinds)[skip:] if kinds[pk] != GONE]
     else:
-        met = [pk for pk in ids if kinds.get(pk, GONE) != GONE][skip:]
-    return met[:limit]
+        expected = [pk for pk in ids if kinds.get(pk, GONE) != GONE][skip:]
+    return expected[:limit]
 
 
 @given(
@@ -190,7 +190,7 @@ def test_pages_and_columns_meet_each_record_once(
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_what_comes_and_goes_between_pages_neither_doubles_nor_hides_others(
+def test_records_that_come_and_go_between_pages_do_not_double_or_hide_others(
     store: Store, client: Any, way: str
 ) -> None:
     store.register_model(Plain)

@@ -218,8 +218,8 @@ def test_one_record_is_inserted_as_two_are_and_as_is_said(
         if is_flushed:
             client.script_flush()
         before = _state(client)
-        some = [model(id="one", text="\0]]'", size=3), model(id="other")][:count]
-        operation = repository_of(model).insert(some, span, only=only)
+        records = [model(id="one", text="\0]]'", size=3), model(id="other")][:count]
+        operation = repository_of(model).insert(records, span, only=only)
 
         result: Any = _outcome(lambda: asyncio.run(beside.run_async(operation)) if is_async else beside.run(operation))  # noqa: B023
 
@@ -254,9 +254,9 @@ def test_the_first_save_of_an_instance_is_the_same_blocking_and_in_a_loop(
         _prepare(client, stored, None)
         if is_flushed:
             client.script_flush()
-        one = model(id="one", text="\0]]'", size=3)
+        record = model(id="one", text="\0]]'", size=3)
 
-        result = _outcome(lambda: one.sync.save() if way == "sync" else asyncio.run(one.save()))  # noqa: B023
+        result = _outcome(lambda: record.sync.save() if way == "sync" else asyncio.run(record.save()))  # noqa: B023
 
         refusals = _refusals(stored, None, is_upgraded)
         if refusals:
@@ -267,7 +267,7 @@ def test_the_first_save_of_an_instance_is_the_same_blocking_and_in_a_loop(
             assert client.ttl(INDEX) == -1
             # It knows what is stored: a save of what is assigned writes that, and nothing else.
             client.hset(ONE, "size", 8)
-            one.text = "later"
-            one.sync.save()
+            record.text = "later"
+            record.sync.save()
             assert client.hmget(ONE, "text", "size") == [b"later", b"8"]
     beside._forget(model)

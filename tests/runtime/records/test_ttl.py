@@ -49,7 +49,7 @@ def _seconds(client: Any, key: str) -> int:
         (10**11, 10**14 - 9999, 10**14),
     ],
 )
-async def test_a_life_span_is_seconds_whole_or_not_or_a_timedelta(
+async def test_a_ttl_is_an_int_a_float_or_a_timedelta(
     call: Call, client: Any, life_span: Any, least_ms: int, most_ms: int
 ) -> None:
     await call(Item, "insert", Item(id="a"), life_span)
@@ -83,9 +83,7 @@ async def test_less_than_a_millisecond_is_one(call: Call, client: Any) -> None:
         dt.timedelta(-1),
     ],
 )
-async def test_a_life_span_that_is_none_is_refused_before_anything_is_written(
-    call: Call, client: Any, life_span: object
-) -> None:
+async def test_an_invalid_ttl_is_refused_before_anything_is_written(call: Call, client: Any, life_span: object) -> None:
     kept = Item(id="kept")
     await Item.insert(kept, 1000)
     kept.name = "new"
@@ -104,7 +102,7 @@ async def test_a_life_span_that_is_none_is_refused_before_anything_is_written(
     assert (_seconds(client, "item:kept"), client.hget("item:kept", "name"), client.dbsize()) == (1000, b"", 2)
 
 
-async def test_the_stores_own_life_span_is_looked_at_likewise(call: Call, client: Any, store: Store) -> None:
+async def test_the_ttl_of_the_store_is_checked_in_the_same_way(call: Call, client: Any, store: Store) -> None:
     store.life_span_in_seconds = 0
 
     with pytest.raises(ValueError, match="a TTL must be"):
@@ -126,7 +124,7 @@ async def test_insert_keeps_renews_or_takes_away_by_choice(call: Call, client: A
     assert client.pttl("item:b") == client.pttl("item:__index") == -1
 
 
-async def test_save_keeps_unless_told_and_needs_no_change_for_it(call: Call, client: Any, store: Store) -> None:
+async def test_save_keeps_the_ttl_unless_one_is_passed(call: Call, client: Any, store: Store) -> None:
     store.life_span_in_seconds = 500
     item = Item(id="a")
     seen: list[int] = []
@@ -188,7 +186,7 @@ async def test_expire_and_persist_change_nothing_else(call: Call, client: Any) -
 
 
 @pytest.mark.parametrize("verb", [("expire", "a", 5), ("persist", "a"), ("ttl", "a")])
-async def test_life_spans_of_what_is_no_record_are_not_touched(call: Call, client: Any, verb: tuple[Any, ...]) -> None:
+async def test_ttls_of_other_keys_are_not_touched(call: Call, client: Any, verb: tuple[Any, ...]) -> None:
     with pytest.raises(NotFoundError, match="Item: no record at 'item:a'"):
         await call(Item, *verb)
     client.set("item:a", "x", ex=1000)
@@ -200,9 +198,7 @@ async def test_life_spans_of_what_is_no_record_are_not_touched(call: Call, clien
 
 
 @pytest.mark.parametrize("verb", [("expire", "a", 5), ("persist", "a")])
-async def test_life_spans_are_left_alone_where_the_index_is_none(
-    call: Call, client: Any, verb: tuple[Any, ...]
-) -> None:
+async def test_ttls_are_left_alone_if_the_index_is_invalid(call: Call, client: Any, verb: tuple[Any, ...]) -> None:
     await Item.insert(Item(id="a"), 1000)
     client.delete("item:__index")
     client.set("item:__index", "x")

@@ -86,16 +86,16 @@ class Held(Wire):
 @pytest.fixture
 async def held(server: Any, tmp_path: Path) -> AsyncIterator[Held]:
     """The wire that all models here use."""
-    one = Held(tmp_path / "held", server.socket_path)
-    store = Store.from_url(one.url)
+    record = Held(tmp_path / "held", server.socket_path)
+    store = Store.from_url(record.url)
     models = (Item, Live, Open)
     for model in models:
         store.register_model(model)
-    yield one
+    yield record
     for model in models:
         model._store = None
     await store.aclose()
-    one.close()
+    record.close()
 
 
 async def test_a_value_that_is_set_back_after_an_open_save_is_written_again(

@@ -204,7 +204,7 @@ def test_a_project_without_settings_names_its_servers(box: Box) -> None:
     assert box.contents() == {}
 
 
-def test_a_project_that_names_nothing_is_told_what_is_missing(box: Box) -> None:
+def test_a_project_without_settings_learns_what_is_missing(box: Box) -> None:
     box.write("pyproject.toml", "")
     box.write("test_it.py", "def test_it(): pass\n")
 

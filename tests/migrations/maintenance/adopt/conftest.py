@@ -54,9 +54,9 @@ def old(client: redis.Redis) -> OldLibrary:
 @pytest.fixture
 def bound(server: Any) -> Iterator[Store]:
     """A store on the empty server, for blocking use."""
-    one = Store.from_url(server.url)
-    yield one
-    one.close()
+    store = Store.from_url(server.url)
+    yield store
+    store.close()
 
 
 def _nowhere(_now: Progress) -> None:

@@ -80,7 +80,7 @@ def test_a_dry_run_shows_the_same_and_writes_nothing(shop: Any, contents: Callab
 
 
 @pytest.mark.parametrize("name", ["shop.Order", "shop"])
-def test_it_takes_over_what_it_is_told(shop: Any, client: Any, name: str) -> None:
+def test_it_inherits_the_declared_options(shop: Any, client: Any, name: str) -> None:
     assert shop.run("adopt", name).code == 0
 
     assert client.type("shop:order:__index") == b"zset"

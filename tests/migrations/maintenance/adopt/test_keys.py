@@ -139,7 +139,7 @@ def test_a_record_that_two_tables_list_goes_to_the_one_that_wrote_it_last(
     assert client.exists("thing:__index") == 0
 
 
-def test_keys_that_are_no_text_are_reported(old: Any, client: Any, take_over: TakeOver) -> None:
+def test_keys_that_are_not_text_are_reported(old: Any, client: Any, take_over: TakeOver) -> None:
     client.hset(b"thing:\xff", mapping={b"id": b"\xff", b"name": b"Ann"})
     client.sadd("thing:__index", b"thing:\xff")
 
@@ -196,5 +196,5 @@ def test_only_a_key_that_spells_the_primary_key_is_renamed(
 
 
 @pytest.mark.parametrize(("key", "raw"), [("thing:a:b", b"b"), ("thing:a:b", None), ("thing:a:__index", None)])
-def test_what_no_index_has_and_no_primary_key_spells_is_somebody_elses(key: str, raw: bytes | None) -> None:
+def test_a_key_without_index_entry_or_matching_primary_key_is_foreign(key: str, raw: bytes | None) -> None:
     assert judge(_model(str).__mapper__, key, raw, is_listed=False) is None

@@ -54,7 +54,7 @@ def test_every_record_is_in_the_index_though_a_refused_insert_had_it_expire(
     assert client.pttl(_INDEX) == -1
 
 
-def test_a_life_span_that_a_refused_insert_gave_to_the_index_does_not_stay(
+def test_a_ttl_that_a_refused_insert_gave_to_the_index_does_not_stay(
     old: Any, client: Any, bound: Store, take_over: Callable[..., Takeover], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old.fill("customer:", _COUNT)

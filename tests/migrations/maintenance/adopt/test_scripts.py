@@ -28,8 +28,8 @@ class Table:
     def adopt(self, *deeds: tuple[str, str, str, str], epoch: int = 7) -> Any:
         """Give the answer to deeds: key, key that it is to have, what to do, and its primary key."""
         keys = [key for source, target, *_ in deeds for key in (source, target)]
-        told = [argument for _, _, *what in deeds for argument in what]
-        return self.call("_ADOPT", [_LEASE, _INDEX, _LEFT, *keys], [epoch, "id", *told])
+        reply = [argument for _, _, *what in deeds for argument in what]
+        return self.call("_ADOPT", [_LEASE, _INDEX, _LEFT, *keys], [epoch, "id", *reply])
 
     def fill(self, *members: str, anew: str = "", epoch: int = 7) -> Any:
         return self.call("_FILL", [_LEASE, "filling"], [epoch, anew, *members])
@@ -64,13 +64,13 @@ class TestAdopt:
         table.put("m:stays", id="other")
         table.client.zadd(_INDEX, {"m:b c": 0, "m:stamped": 0})
 
-        told = table.adopt(
+        reply = table.adopt(
             ("m:a", "m:a", "take", "a"),
             ("m:b c", "m:b%20c", "take", "b c"),
             ("m:stamped", "m:stamped", "take", "stamped"),
         )
 
-        assert told == [1 + 4, 1 + 2 + 4, 0]
+        assert reply == [1 + 4, 1 + 2 + 4, 0]
         assert table.client.hgetall("m:a") == {b"_v": b"1", b"id": b"a"}
         assert table.client.hgetall("m:b%20c") == {b"_v": b"1", b"id": b"b c"}
         assert table.client.hget("m:stamped", "_v") == b"3"
@@ -90,28 +90,28 @@ class TestAdopt:
         assert table.client.hgetall("m:a") == {b"id": b"a"}
         assert (table.members(), table.left()) == ([b"m:a"], set())
 
-    @pytest.mark.parametrize("deed", ["drop", "take", "index"])
-    def test_the_indexes_forget_what_is_gone(self, table: Table, deed: str) -> None:
+    @pytest.mark.parametrize("action", ["drop", "take", "index"])
+    def test_the_indexes_forget_what_is_gone(self, table: Table, action: str) -> None:
         table.client.zadd(_INDEX, {"m:gone": 0, "m:stays": 0})
         table.client.sadd(_LEFT, "m:gone", "m:stays")
 
-        assert table.adopt(("m:gone", "m:gone", deed, "")) == [-1]
+        assert table.adopt(("m:gone", "m:gone", action, "")) == [-1]
         assert (table.members(), table.left()) == ([b"m:stays"], {b"m:stays"})
 
     @pytest.mark.parametrize(
-        ("deed", "held", "code"),
+        ("action", "stored", "code"),
         [("drop", "a", -2), ("take", "b", -2), ("take", "", -2), ("take", "a", -3)],
         ids=["it came back", "it has another primary key", "it got one", "its place is taken"],
     )
     def test_what_was_changed_meanwhile_or_has_no_place_is_left_alone(
-        self, table: Table, deed: str, held: str, code: int
+        self, table: Table, action: str, stored: str, code: int
     ) -> None:
         table.put("m:a", id="a")
         table.client.zadd(_INDEX, {"m:a": 0})
         table.client.hset("m:A", "id", "somebody")
         before = table.state()
 
-        assert table.adopt(("m:a", "m:A", deed, held)) == [code]
+        assert table.adopt(("m:a", "m:A", action, stored)) == [code]
         assert table.state() == before
 
     def test_one_without_a_primary_key_is_known_by_that(self, table: Table) -> None:
@@ -119,13 +119,13 @@ class TestAdopt:
 
         assert table.adopt(("m:a", "m:a", "take", "")) == [5]
 
-    @pytest.mark.parametrize("deed", ["take", "index", "drop"])
-    def test_what_is_no_hash_is_left_alone(self, table: Table, deed: str) -> None:
+    @pytest.mark.parametrize("action", ["take", "index", "drop"])
+    def test_keys_that_are_not_hashes_are_left_alone(self, table: Table, action: str) -> None:
         table.client.set("m:a", "text")
         table.client.sadd(_LEFT, "m:a")
         before = table.state()
 
-        assert table.adopt(("m:a", "m:A", deed, "")) == [-2]
+        assert table.adopt(("m:a", "m:A", action, "")) == [-2]
         assert table.state() == before
 
     def test_another_epoch_and_an_index_that_is_none_change_nothing(self, table: Table) -> None:
@@ -137,11 +137,11 @@ class TestAdopt:
 
         table.client.sadd(_INDEX, "m:a")
         before = table.state()
-        for deed in ("take", "index", "drop"):
-            assert table.adopt(("m:a", "m:a", deed, "a"), ("m:gone", "m:gone", deed, "")) == b"INDEX"
+        for action in ("take", "index", "drop"):
+            assert table.adopt(("m:a", "m:a", action, "a"), ("m:gone", "m:gone", action, "")) == b"INDEX"
         assert table.state() == before
 
-    def test_a_record_keeps_its_life_span(self, table: Table) -> None:
+    def test_a_record_keeps_its_ttl(self, table: Table) -> None:
         table.put("m:a", id="a")
         table.client.pexpireat("m:a", 4_000_000_000_000)
 
@@ -153,7 +153,7 @@ class TestAdopt:
 class TestFilling:
     """``adopt_fill.lua`` and ``adopt_swap.lua``."""
 
-    def test_members_are_added_and_from_anew_on_without_those_of_before(self, table: Table) -> None:
+    def test_members_are_added_and_a_new_scan_starts_without_earlier_ones(self, table: Table) -> None:
         table.client.zadd("filling", {"m:old": 0})
 
         assert table.fill("m:a", "m:b") == b"OK"
@@ -192,13 +192,13 @@ class TestFilling:
         assert (table.client.smembers("aside"), table.client.pttl("aside")) == ({b"m:a"}, -1)
         assert not table.client.exists("filling")
 
-    def test_a_set_of_which_nothing_is_left_to_fill_goes_aside_alone(self, table: Table) -> None:
+    def test_an_old_index_without_records_is_moved_alone(self, table: Table) -> None:
         table.client.sadd(_INDEX, "m:a")
 
         assert table.swap() == b"SWAPPED"
         assert not table.client.exists(_INDEX) and table.client.exists("aside")
 
-    def test_where_a_set_lies_aside_already_nothing_moves(self, table: Table) -> None:
+    def test_nothing_moves_if_an_old_index_was_moved_before(self, table: Table) -> None:
         table.client.sadd(_INDEX, "m:a")
         table.client.sadd("aside", "m:b")
         table.client.zadd("filling", {"m:a": 0})
@@ -217,7 +217,7 @@ class TestFilling:
         assert table.client.exists("filling", "aside") == 1
 
     @pytest.mark.parametrize("is_filled", [True, False])
-    def test_where_there_is_no_index_the_filled_one_becomes_it(self, table: Table, is_filled: bool) -> None:
+    def test_without_an_index_the_filled_one_becomes_it(self, table: Table, is_filled: bool) -> None:
         if is_filled:
             table.client.zadd("filling", {"m:b": 0})
 

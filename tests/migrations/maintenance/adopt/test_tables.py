@@ -64,9 +64,7 @@ def test_a_stamp_that_is_there_stays(old: Any, client: Any, take_over: TakeOver)
 
 @pytest.mark.needs_command("PEXPIRETIME")
 @pytest.mark.parametrize("pk", ["1", "a:b"])
-def test_the_life_span_of_a_record_stays_to_the_millisecond(
-    old: Any, client: Any, take_over: TakeOver, pk: str
-) -> None:
+def test_the_ttl_of_a_record_stays_to_the_millisecond(old: Any, client: Any, take_over: TakeOver, pk: str) -> None:
     old.insert(START, pk, {"id": pk, "name": "Ann"})
     client.pexpireat(f"{START}{pk}", 4_000_000_000_123)
 
@@ -77,7 +75,7 @@ def test_the_life_span_of_a_record_stays_to_the_millisecond(
 
 @pytest.mark.needs_command("HPEXPIRETIME")
 @pytest.mark.parametrize("pk", ["1", "a:b"])
-def test_the_life_span_of_a_field_stays_to_the_millisecond(old: Any, client: Any, take_over: TakeOver, pk: str) -> None:
+def test_the_ttl_of_a_field_stays_to_the_millisecond(old: Any, client: Any, take_over: TakeOver, pk: str) -> None:
     old.insert(START, pk, {"id": pk, "name": "Ann"})
     client.hpexpireat(f"{START}{pk}", 4_000_000_000_123, "name")
 
@@ -170,7 +168,7 @@ def test_run_again_it_changes_nothing_and_says_so(
     assert contents() == before
 
 
-def test_a_dry_run_writes_nothing_and_foretells_every_figure(
+def test_a_dry_run_writes_nothing_and_predicts_every_number(
     old: Any, client: Any, take_over: TakeOver, look_over: TakeOver, contents: Contents
 ) -> None:
     old.fill(START, 2500)
@@ -191,12 +189,12 @@ def test_a_dry_run_writes_nothing_and_foretells_every_figure(
 
 def test_a_large_table_is_copied_in_steps_and_whole(old: Any, client: Any, take_over: TakeOver) -> None:
     old.fill(START, 5000)
-    told: list[object] = []
+    messages: list[object] = []
 
-    done = take_over(Customer, told.append, batch_size=7)
+    done = take_over(Customer, messages.append, batch_size=7)
 
     assert (done.records, done.stamped, client.zcard(INDEX)) == (5000, 5000, 5000)
-    assert len(told) >= 15
+    assert len(messages) >= 15
 
 
 def test_a_table_is_there_for_readers_as_soon_as_its_index_is(old: Any, client: Any, take_over: TakeOver) -> None:
@@ -249,7 +247,7 @@ def test_a_set_that_expires_while_it_is_copied_loses_nothing(old: Any, client: A
     assert client.zcard(INDEX) == 3000
 
 
-def test_the_old_library_cannot_write_afterwards_and_what_it_spoils_is_mended(
+def test_pydantic_aioredis_cannot_write_afterwards_and_what_it_damages_is_repaired(
     old: Any, client: Any, take_over: TakeOver
 ) -> None:
     old.insert(START, "1", {"id": "1", "name": "Ann"}, life_s=1000)
@@ -320,14 +318,14 @@ def test_a_key_that_holds_no_hash_is_reported(old: Any, client: Any, take_over: 
     assert done.records == 1
 
 
-def test_what_is_neither_set_nor_sorted_set_is_no_index(client: Any, take_over: TakeOver) -> None:
+def test_a_key_that_is_not_a_set_or_sorted_set_is_not_an_index(client: Any, take_over: TakeOver) -> None:
     client.rpush(INDEX, "x")
 
     with pytest.raises(ConflictError, match="not a sorted set"):
         take_over(Customer)
 
 
-def test_a_record_that_was_called_as_the_index_is_told_with_its_cure(
+def test_a_record_with_the_key_of_the_index_is_reported_with_its_cure(
     old: Any, client: Any, take_over: TakeOver
 ) -> None:
     client.hset(INDEX, mapping={"id": "__index", "name": "Ann"})
@@ -341,7 +339,7 @@ def test_a_record_that_was_called_as_the_index_is_told_with_its_cure(
     assert Customer.sync.get("__index").name == "Ann"
 
 
-def test_a_second_set_beside_what_an_earlier_adoption_left_is_told_with_its_cure(
+def test_a_second_index_beside_an_earlier_adoption_is_reported_with_its_cure(
     old: Any, client: Any, take_over: TakeOver
 ) -> None:
     old.insert(START, "1", {"id": "1", "name": "Ann"})

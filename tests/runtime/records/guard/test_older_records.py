@@ -50,7 +50,7 @@ def test_each_way_to_write_brings_an_older_record_up_first(
     assert Item.sync.get("a").id == "a"
 
 
-def test_what_somebody_changed_in_an_older_record_is_met_after_it_is_brought_up(store: Store, client: Any) -> None:
+def test_a_change_of_another_client_to_an_older_record_is_noticed_after_its_upgrade(store: Store, client: Any) -> None:
     store.upgrader = Upgrade()
     Brand.sync.insert(Brand(id="a", title="t"))
     item = Item.sync.get("a")

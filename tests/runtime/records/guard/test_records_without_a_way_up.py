@@ -70,13 +70,13 @@ def test_blocking_readers_take_the_list_too() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_pages_are_full_until_the_end_and_meet_every_good_record_once(limit: int) -> None:
-    met: list[str] = []
+    read: list[str] = []
     last: str | None = None
     while page := Item.sync.page(limit, after=last, bad_records=[]):
-        met += [item.id for item in page]
+        read += [item.id for item in page]
         last = page[-1].id
 
-    assert met == ["a", "c", "f"]
+    assert read == ["a", "c", "f"]
 
 
 def test_without_the_list_the_first_is_raised() -> None:
@@ -110,7 +110,7 @@ def test_a_whole_record_takes_its_place_with_nothing_of_the_old_one(write: Calla
     assert client.zscore("item:__index", "item:b") == 0
 
 
-def test_its_life_span_is_that_of_any_insert(client: Any) -> None:
+def test_its_ttl_is_that_of_any_insert(client: Any) -> None:
     client.expire("item:b", 1000)
     client.expire("item:d", 1000)
 
@@ -157,7 +157,7 @@ def test_a_newer_record_and_one_of_an_unknown_version_are_not_replaced(store: St
     assert client.hget("item:a", "_v") == b"4"
 
 
-def test_one_that_somebody_mends_in_between_is_written_as_any_other(store: Store, client: Any) -> None:
+def test_a_record_that_is_repaired_in_between_is_written_like_any_other(store: Store, client: Any) -> None:
     class Mended(Upgrade):
         def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
             yield from send([("HSET", key, "_v", "3", "name", "mended", "other", "kept")])

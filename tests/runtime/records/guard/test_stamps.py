@@ -64,15 +64,15 @@ def table(store: Store, client: Any) -> Any:
 @example(stamp=b"7" * 5000)
 def test_scripts_and_python_agree_on_what_a_stamp_is(client: Any, stamp: bytes) -> None:
     lua = (Path(redis_models.__file__).parent / "lua/stamp.lua").read_text()
-    told = client.eval(
+    reply = client.eval(
         lua + "local found = version_of(ARGV[1]) return found and string.format('%.0f', found)", 0, stamp
     )
     try:
         version = stored_version("k", stamp)
     except DecodeError:
-        assert told is None
+        assert reply is None
     else:
-        assert told == b"%d" % version == stamp
+        assert reply == b"%d" % version == stamp
 
 
 def _load_and_save(table: Any, client: redis.Redis, stamp: bytes) -> None:
@@ -127,7 +127,7 @@ def test_a_bad_stamp_keeps_no_other_record_from_being_read(table: Any, client: A
 
 
 @bad_stamps
-def test_what_needs_no_version_works_whatever_the_stamp(table: Any, client: Any, stamp: bytes) -> None:
+def test_operations_without_a_version_check_work_with_any_stamp(table: Any, client: Any, stamp: bytes) -> None:
     client.hset("barrel:bad", "_v", stamp)
 
     table.expire("bad", 60)

@@ -47,7 +47,7 @@ def test_an_older_record_is_refused_by_every_write_where_no_way_up_is_known(
     assert everything(client) == before
 
 
-def test_a_stamp_that_is_no_number_is_refused_by_every_write(write: Callable[[Item], None], client: Any) -> None:
+def test_a_stamp_that_is_not_a_number_is_refused_by_every_write(write: Callable[[Item], None], client: Any) -> None:
     item = loaded(client, "item:a")
     client.hset("item:a", "_v", "soon")
     before = everything(client)
@@ -206,7 +206,7 @@ def test_a_sibling_whose_prefix_begins_with_ours_is_not_touched(store: Store, cl
     assert everything(client) == before
 
 
-def test_life_spans_of_records_of_any_version_can_be_changed(client: Any) -> None:
+def test_ttls_of_records_of_any_version_can_be_changed(client: Any) -> None:
     client.hset("item:a", mapping={"_v": 9, "id": "a"})
 
     Item.sync.expire("a", 60)
