@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ChainUpgrader", "install"]
 
-_NO_FENCE = Fence("", "", None)
 _WRITTEN_AT_ONCE: Final = 100  # records that are read again in one round trip
 _A_SCRIPT: Final = 20  # records that one script writes
 _log = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class ChainUpgrader:
         """Upgrade the stored record by compare-and-set, unless another client does it first."""
         path, version = self._path(model, key, None)
         raw = bytes_of(key)
-        outcome: Outcome = yield from rewrite_here(_NO_FENCE, path, version, [raw], 1)
+        outcome: Outcome = yield from rewrite_here(_fence(model), path, version, [raw], 1)
         if outcome.failures:
             raise ConflictError(key, f"cannot be upgraded to version {version}: {outcome.failures[0].reason}")
 
@@ -87,8 +86,9 @@ class ChainUpgrader:
         raws = [bytes_of(key) for key in keys]
         try:
             path, version = self._path(model, keys[0], None)
+            fence = _fence(model)
             for start in range(0, len(raws), _WRITTEN_AT_ONCE):
-                yield from rewrite_here(_NO_FENCE, path, version, raws[start : start + _WRITTEN_AT_ONCE], _A_SCRIPT)
+                yield from rewrite_here(fence, path, version, raws[start : start + _WRITTEN_AT_ONCE], _A_SCRIPT)
         except RedisModelsError as exc:
             _log.info("older records were read, and not written back: %s", exc)
 
@@ -111,3 +111,8 @@ class ChainUpgrader:
         if path is None or version not in path.versions or (stored is not None and stored not in path.versions):
             raise RecordTooOldError(key, stored or 1, version)
         return path, version
+
+
+def _fence(model: "type[Model]") -> Fence:
+    """What a script compares for a caller without a lease."""
+    return Fence("", "", None, model.__mapper__.keys)

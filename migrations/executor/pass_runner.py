@@ -129,7 +129,7 @@ class PassRunner:
         if work.keys.start in self.policy.unasked:
             strategy = RefuseOutdatedStrategy(work)
         else:
-            fence = Fence(self.lease.key, self.lease.epoch, None)
+            fence = Fence(self.lease.key, self.lease.epoch, None, work.keys)
             strategy = RenameKeysStrategy(work, fence, self.quarantine)
         return (yield from self._repeat_until_stable(work, lambda _: strategy))
 
@@ -137,7 +137,7 @@ class PassRunner:
         if work.keys.start in self.policy.unasked:
             return lambda _: RefuseOutdatedStrategy(work)
         retry, lease, app = self.backoff.retry_until_available, self.lease, self.store.app
-        fence = Fence(lease.key, lease.epoch, (yield from retry(has_field_lives)))
+        fence = Fence(lease.key, lease.epoch, (yield from retry(has_field_lives)), work.keys)
         pool = yield from retry(lambda: pool_if_worthwhile(self.policy.worker_pool, app, work))
         if pool is None:
             return lambda expected: local_strategy(work, fence, expects_outdated=expected, clock=lease.clock)

@@ -8,6 +8,7 @@ from typing import Final, TypeVar, cast
 from redis_models.client.commands import Reply, RoundTrips, check
 from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.errors import LockedError, RedisModelsError, ServerError
+from redis_models.mapping.keys import KeySpace
 
 __all__ = [
     "KEYS_A_SCRIPT",
@@ -46,11 +47,14 @@ class Fence:
         epoch: Epoch of the caller's lease, or "" likewise.
         has_field_lives: Whether hash fields may have a TTL on this server; None where that is unknown, and then the
             script finds out.
+        space: Where the records are, and beside them the definitions of their indexes, which the scripts compare; of a
+            table without a name, which has none, if the caller knows that there are none.
     """
 
     lease_key: str
     epoch: int | str
     has_field_lives: bool | None
+    space: KeySpace = KeySpace("", ":", "")
 
     @property
     def flag(self) -> str:

@@ -1,6 +1,6 @@
 -- Write records that the client has rewritten, each only if the fields that it read are unchanged: compare-and-set.
--- All records of one call read the same fields and change the same fields. After ttl.lua.
--- KEYS    1 the lease, or any key for a caller without a lease; 2.. records (at most 100)
+-- All records of one call read the same fields and change the same fields. After ttl.lua and fence.lua.
+-- KEYS    as fence.lua has them; before the records (at most 100) the lease, or any key for a caller without a lease
 -- ARGV    1 epoch of the caller's lease, or '' for such a caller; 2 the version to reach
 --         3 '1' if this server has TTLs of hash fields, '' if not, '?' if that is not known
 --         4 how many fields were read, for each: name, '1', or '0' where it was absent
@@ -10,9 +10,12 @@
 --         back
 --         then for each record: the bytes of the read fields that were present, those of the fields to set, and the
 --         undo fields of the TTL changes that are taken back
--- returns 'FENCED', or one letter for each record: A applied, S at that version already, C changed meanwhile, G gone,
+-- returns 'FENCED', a refusal of indexes.lua, or one letter for each record: A applied, S at that version already, C changed meanwhile, G gone,
 --         T not a hash. Each record is written completely or not at all.
-if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
+if ARGV[1] ~= '' and redis.call('HGET', KEYS[first], 'epoch') ~= ARGV[1] then return 'FENCED' end
+if has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+local refused_index = indexes and indexes.demand_all()
+if refused_index then return refused_index end
 -- Locals, because Lua looks up a global by name each time.
 local KEYS, ARGV, call, pcall, unpack = KEYS, ARGV, redis.call, redis.pcall, unpack
 local target, lives = ARGV[2], ARGV[3]
@@ -128,7 +131,7 @@ local function write(key, at)
 end
 
 local result, at, step = {}, place - 1, present_count + #sets + noted_count
-for i = 2, #KEYS do
+for i = first + 1, #KEYS do
   local key = KEYS[i]
   asked[2] = key
   local values, letter = pcall(unpack(asked)), nil
@@ -143,8 +146,12 @@ for i = 2, #KEYS do
   else
     letter = is_unchanged(values, at) and 'A' or 'C'
   end
-  if letter == 'A' then write(key, at + present_count) end
+  if letter == 'A' then
+    local before = indexes and indexes.values_of(key)
+    write(key, at + present_count)
+    if indexes then indexes.follow(key, before) end
+  end
   at = at + step
-  result[i - 1] = letter
+  result[i - first] = letter
 end
 return table.concat(result)

@@ -1,12 +1,15 @@
--- Bring records of one model up to a version, by programs that the engine generates. After ttl.lua; lua_codegen.py
--- puts the programs in their place.
--- KEYS    1 the lease; 2.. records (at most 100)
+-- Bring records of one model up to a version, by programs that the engine generates. After ttl.lua and fence.lua;
+-- lua_codegen.py puts the programs in their place.
+-- KEYS    as fence.lua has them, with the lease before the records (at most 100)
 -- ARGV    1 epoch of the caller's lease; 2 the version to reach
 --         3 '1' if this server has TTLs of hash fields
--- returns 'FENCED', or one letter for each record: A applied, S at that version already, G gone, T not a hash, V needs
+-- returns 'FENCED', a refusal of indexes.lua, or one letter for each record: A applied, S at that version already, G gone, T not a hash, V needs
 --         Python: no program is for its version, or a value is in no table. Each record is rewritten completely or
 --         not at all.
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
+if redis.call('HGET', KEYS[first], 'epoch') ~= ARGV[1] then return 'FENCED' end
+if has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+local refused_index = indexes and indexes.demand_all()
+if refused_index then return refused_index end
 local target = ARGV[2]
 
 -- Add a field to the arguments of HSET.
@@ -70,8 +73,9 @@ end
 local asked = {unpack(sources)}
 asked[#asked + 1] = '_v'
 local place, others = #asked, nil
-for i = 2, #KEYS do
+for i = first + 1, #KEYS do
   local key = KEYS[i]
+  local before = indexes and indexes.values_if_hash(key)
   local found = redis.pcall('HMGET', key, unpack(asked))
   local stamp = found[place]
   local rewrite = stamp and stamp ~= target and programs[stamp]
@@ -81,8 +85,9 @@ for i = 2, #KEYS do
     others = others or {}
     others[i] = letter
   end
+  if before then indexes.follow(key, before) end
 end
-if not others then return string.rep('A', #KEYS - 1) end
+if not others then return string.rep('A', #KEYS - first) end
 local result = {}
-for i = 2, #KEYS do result[i - 1] = others[i] or 'A' end
+for i = first + 1, #KEYS do result[i - first] = others[i] or 'A' end
 return table.concat(result)

@@ -11,6 +11,7 @@ from redis_models.encoding.secrets import MASK, reason_of
 from redis_models.errors import ConflictError, DecodeError, MigrationError, RecordError, WrongKeyTypeError
 from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP, stored_version
+from redis_models.records.indexed_scripts import IndexedCall, known_indexes, resolve_indexes
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage
@@ -24,7 +25,7 @@ from .retry import place_of, record_of
 
 __all__ = ["Repair", "read_repair", "refuse_unreadable", "schema_at", "write_repair"]
 
-_REPAIR: Final = load_script("redis_models.migrations", "permissions", "repair")
+_REPAIR: Final = load_script("redis_models.migrations", "permissions", "fence", "repair")
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,12 @@ def write_repair(lease: Lease, namespace: str, chain: Chain, repair: Repair) -> 
         seen += [name, "0" if raw is None else "1", raw or b""]
     sets: list[Argument] = [part for pair in repair.values.items() for part in pair]
     record_key = bytes_of(key)
-    command = _REPAIR.command([lease.key, quarantine.key, record_key], [lease.epoch, len(seen) // 3, *seen, *sets])
-    [reply] = check((yield from call(_REPAIR, [command])))
+    found = place_of(chain, key)
+    assert found is not None, "it was read for these assignments"
+    arguments: list[Argument] = [lease.epoch, len(seen) // 3, *seen, *sets]
+    attempt = IndexedCall(_REPAIR, known_indexes(found[1]), [lease.key, quarantine.key, record_key], arguments)
+    [reply] = check((yield from call(attempt.script, [attempt.command])))
+    reply = yield from resolve_indexes(attempt, reply)
     unfenced(reply)
     if reply == b"TYPE":
         raise WrongKeyTypeError(key)

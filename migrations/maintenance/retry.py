@@ -150,7 +150,7 @@ def _move_of(lineage: Lineage, keys: KeySpace, position: int) -> RenameKeysPass 
 
 
 def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: str) -> RoundTrips[str | None]:
-    fence, after = Fence(lease.key, lease.epoch, None), lineage.at(position)
+    fence, after = Fence(lease.key, lease.epoch, None, keys), lineage.at(position)
     raw = bytes_of(key)
     outcome: Outcome = yield from rewrite_here(fence, lineage.route, after.version, [raw], _AT_ONCE)
     move = _move_of(lineage, keys, position)

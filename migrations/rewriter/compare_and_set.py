@@ -21,6 +21,7 @@ from redis_models.client.commands import (
 from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.errors import RecordError
 from redis_models.mapping.stored_field import STAMP
+from redis_models.records.indexed_scripts import IndexedCall, known_indexes, resolve_indexes
 
 from ..chain.upgrade_path import UpgradePath
 from ..edits.record_edit import RecordEdit
@@ -30,7 +31,7 @@ __all__ = ["replace", "rewrite_here"]
 
 _TRIES: Final = 8  # of a record that another client writes between our read and our write
 _REPLACE: Final = load_script(
-    "redis_models.migrations", "permissions", "once", "ttl", "compare_and_set", is_repeatable=True
+    "redis_models.migrations", "permissions", "once", "ttl", "fence", "compare_and_set", is_repeatable=True
 )
 
 
@@ -80,13 +81,13 @@ def _rewrite_ahead(
     replies = yield Pipelined(_asking(route, target, chunks[0]))
     for chunk, following in zip(chunks, [*chunks[1:], ()], strict=True):
         # The replies to what was sent before are there from here on.
-        later = yield Pipelined([*(write.command for write in computed), *_asking(route, target, following)])
+        later = yield Pipelined([*(write.call.command for write in computed), *_asking(route, target, following)])
         contested += yield from _written(sent, replies[: len(sent)], outcome)
         drafts = yield from _drafts(route, target, chunk, replies[len(sent) :], outcome)
         sent, computed, replies = computed, _writes(fence, target, drafts, at_once), later
     yield ()
     contested += yield from _written(sent, replies, outcome)
-    last = yield [write.command for write in computed]
+    last = yield [write.call.command for write in computed]
     return contested + (yield from _written(computed, last, outcome))
 
 
@@ -96,15 +97,15 @@ def replace(
     """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
     contested: list[bytes] = []
     for write in _writes(fence, target, drafts, at_once):
-        contested += yield from _written([write], (yield [write.command]), outcome)
+        contested += yield from _written([write], (yield [write.call.command]), outcome)
     return contested
 
 
 class _Write(NamedTuple):
-    """A call of the script: the records that it writes, and the command."""
+    """A call of the script, and the records that it writes."""
 
     keys: Sequence[bytes]
-    command: Command
+    call: IndexedCall
 
 
 def _writes(fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_once: int) -> list[_Write]:
@@ -116,6 +117,7 @@ def _writes(fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_on
             last, group = _Latest(draft, shape.sets), groups.setdefault(shape, [])
         group.append(key)
     writes: list[_Write] = []
+    indexes = known_indexes(fence.space)
     for shape, keys in groups.items():
         for start in range(0, len(keys), at_once):
             chunk = keys[start : start + at_once]
@@ -123,15 +125,22 @@ def _writes(fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_on
             for key in chunk:
                 arguments += shape.values(drafts[key])
             # Who needs no lease may have no right to its key: any of the records' will do in its place.
-            writes.append(_Write(chunk, _REPLACE.command([fence.lease_key or chunk[0], *chunk], arguments)))
+            keys_of_call = [fence.lease_key or chunk[0], *chunk]
+            writes.append(_Write(chunk, IndexedCall(_REPLACE, indexes, keys_of_call, arguments)))
     return writes
 
 
 def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -> RoundTrips[list[bytes]]:
     """Count the results of calls; give the keys of the records that another client wrote."""
     contested: list[bytes] = []
-    yield from call_again(_REPLACE, [write.command for write in writes], replies)
-    for (keys, _), reply in zip(writes, check(replies), strict=True):
+    for script in {write.call.script for write in writes}:
+        places = [place for place, write in enumerate(writes) if write.call.script == script]
+        found = [replies[place] for place in places]
+        yield from call_again(script, [writes[place].call.command for place in places], found)
+        for place, reply in zip(places, found, strict=True):
+            replies[place] = reply
+    for (keys, attempt), first in zip(writes, check(replies), strict=True):
+        reply = yield from resolve_indexes(attempt, first)
         contested += outcome.count_all(keys, letters_of(reply), retried=RewriteResult.CONFLICT)
     return contested
 

@@ -15,7 +15,7 @@ from .value_tables import SAME, Kept, ValueTable
 
 __all__ = ["lua_of"]
 
-_FRAME: Final = load_script("redis_models.migrations", "permissions", "once", "ttl", "rewrite")
+_FRAME: Final = load_script("redis_models.migrations", "permissions", "once", "ttl", "fence", "rewrite")
 _PLACE: Final = "--[[ what the programs are ]]\n"
 _ASKED: Final = "unpack(asked)"
 _MOST_ARGUMENTS: Final = 150  # of one call that are written out; Lua has registers for 250

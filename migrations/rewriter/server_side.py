@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from redis_models.client.commands import Command, PendingReplies, RoundTrips, call_again, pipelined
+from redis_models.client.commands import PendingReplies, RoundTrips, call_again, pipelined
 from redis_models.client.errors import translate
+from redis_models.records.indexed_scripts import IndexedCall, known_indexes, resolve_indexes
 
 from ..keyspace.results import KEYS_A_SCRIPT, Fence, Outcome, PendingResult, RewriteResult, letters_of
 from .compare_and_set import rewrite_here
@@ -44,9 +45,10 @@ def start_in_server(
     """Give the server scripts to do, and do not wait for them; arguments as for ``rewrite_in_server``."""
     chunks = [keys[start : start + at_once] for start in range(0, len(keys), at_once)]
     fixed = [fence.epoch, target, fence.flag]
-    commands = [program.script.command([fence.lease_key, *chunk], fixed) for chunk in chunks]
-    replies = yield from pipelined(commands)
-    return PendingResult(lambda: replies.is_ready, _outcome_of(fence, program, target, chunks, commands, replies))
+    indexes = known_indexes(fence.space)
+    attempts = [IndexedCall(program.script, indexes, [fence.lease_key, *chunk], fixed) for chunk in chunks]
+    replies = yield from pipelined([attempt.command for attempt in attempts])
+    return PendingResult(lambda: replies.is_ready, _outcome_of(fence, program, target, chunks, attempts, replies))
 
 
 def _outcome_of(
@@ -54,13 +56,15 @@ def _outcome_of(
     program: Program,
     target: int,
     chunks: Sequence[Sequence[bytes]],
-    commands: Sequence[Command],
+    attempts: Sequence[IndexedCall],
     replies: PendingReplies,
 ) -> RoundTrips[Outcome]:
     yield from replies.wait()
-    yield from call_again(program.script, commands, replies)
+    if attempts:
+        yield from call_again(attempts[0].script, [attempt.command for attempt in attempts], replies)
     outcome, others = Outcome(), list[bytes]()
-    for keys, reply in zip(chunks, replies, strict=True):
+    for keys, attempt, first in zip(chunks, attempts, replies, strict=True):
+        reply = yield from resolve_indexes(attempt, first)
         if isinstance(reply, ResponseError):  # of one script; those beside it may have done their part
             outcome.refusal = outcome.refusal or translate(reply)
             continue

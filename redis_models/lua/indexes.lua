@@ -210,6 +210,44 @@ do
     return refused, pairs_found
   end
 
+  -- Refuse, before anything is written, what ``follow`` could not do: a wrong type, or a missing right. Gives a refusal, or
+  -- nil.
+  function indexes.demand_all()
+    for i = 3, first - 1 do
+      local size = redis.pcall('ZCARD', KEYS[i])
+      if type(size) == 'table' then
+        return is_of_another_type(size) and {'REFUSED', 'FIELD INDEX', 0, '', KEYS[i]} or size
+      end
+      demand('ZADD', KEYS[i])
+      demand('ZREM', KEYS[i])
+    end
+  end
+
+  -- Give what ``values_of`` gives; nil also for a key that does not hold a hash.
+  function indexes.values_if_hash(key)
+    if redis.call('TYPE', key).ok == 'hash' then return indexes.values_of(key) end
+  end
+
+  -- Bring the indexes to what a record holds after a script rewrote it; ``before`` are the values that it had. The rewriting
+  -- of many records is not stopped by a value that two of them then have: both are found, and the next who writes it is
+  -- refused.
+  function indexes.follow(key, before)
+    local old, _, was_other = entries_of(before)
+    local new, _, is_other = entries_of(indexes.values_of(key))
+    local name = string.sub(key, #start + 1)
+    for i = 1, #unique do
+      if new[i] ~= old[i] then
+        if new[i] then redis.call('ZADD', KEYS[3 + i], 0, new[i] .. name) end
+        if old[i] then redis.call('ZREM', KEYS[3 + i], old[i] .. name) end
+      end
+    end
+    if is_other and not was_other then
+      redis.call('ZADD', KEYS[3], 0, name)
+    elseif was_other and not is_other then
+      redis.call('ZREM', KEYS[3], name)
+    end
+  end
+
   -- Remove the old members, after the record is written.
   function indexes.remove()
     for i, members in pairs(removed) do

@@ -39,6 +39,10 @@ class KeySpace:
     table: str
     index_key: str | None = None
 
+    def __reduce__(self) -> tuple[type["KeySpace"], tuple[str, str, str, str | None]]:
+        """Pickle what it was made of, and nothing that was computed since."""
+        return KeySpace, (self.prefix, self.separator, self.table, self.index_key)
+
     @cached_property
     def first(self) -> str:
         """The prefix with its separator, or "" where there is none."""

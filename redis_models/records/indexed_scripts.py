@@ -6,12 +6,13 @@ the definitions belong to the database, and a process maintains indexes that its
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from typing import Final, cast
 
-from ..client.commands import Argument, Command, RoundTrips, Script, check
+from ..client.commands import Argument, Command, Reply, RoundTrips, Script, call, check
+from ..encoding.raw_text import text_of
 from ..errors import ConfigurationError, ConflictError, DataError
 from ..indexes.definitions import Definitions, Index, Part, read_definitions
 from ..indexes.entries import lua_of
@@ -19,15 +20,19 @@ from ..mapping.keys import KeySpace
 
 __all__ = [
     "NO_INDEXES",
+    "IndexedCall",
     "TableIndexes",
+    "changing_indexes_error",
     "damaged_index_error",
     "is_of_other_indexes",
     "known_indexes",
     "learn_indexes",
     "read_indexes",
+    "resolve_indexes",
 ]
 
 _KNOWN: Final = "_known_indexes"
+_TRIES: Final = 8  # of a call, while other processes change the definitions each time
 _END: Final = "--[[ end of the fence ]]\n"
 _FENCE: Final = (files("redis_models") / "lua" / "fence.lua").read_text("utf-8")
 _INDEXES: Final = (files("redis_models") / "lua" / "indexes.lua").read_text("utf-8")
@@ -68,12 +73,57 @@ class TableIndexes:
         """Scripts that were written already, by the digest of the plain one."""
         return {}
 
-    def command(self, plain: Script, records: Sequence[str], arguments: Sequence[Argument]) -> Command:
+    def command(self, plain: Script, records: Sequence[str | bytes], arguments: Sequence[Argument]) -> Command:
         """Give the call of ``script`` for records."""
         return self.script(plain).command((*self.keys, *records), arguments)
 
 
 NO_INDEXES: Final = Definitions()
+
+
+@dataclass(frozen=True)
+class IndexedCall:
+    """A call of a script that writes records, and can be made again for other indexes.
+
+    Attributes:
+        plain: The script, for a table without indexes.
+        indexes: Those of the table, as this process knows them.
+        keys: Keys of the records, after those of the table.
+        arguments: What the script takes.
+    """
+
+    plain: Script
+    indexes: TableIndexes
+    keys: Sequence[str | bytes]
+    arguments: Sequence[Argument]
+
+    @cached_property
+    def script(self) -> Script:
+        """The script that is called."""
+        return self.indexes.script(self.plain)
+
+    @cached_property
+    def command(self) -> Command:
+        """The call."""
+        return self.indexes.command(self.plain, self.keys, self.arguments)
+
+
+def resolve_indexes(attempt: IndexedCall, reply: Reply) -> RoundTrips[Reply]:
+    """Give a script's reply; if it does not know the table's indexes, learn them, and call it again for these.
+
+    Raises:
+        ConfigurationError: The definitions of the indexes are not readable.
+        ConflictError: They keep changing, or the key of an index holds something else.
+    """
+    for _ in range(_TRIES):
+        if not is_of_other_indexes(reply):
+            parts = cast("list[object]", reply) if isinstance(reply, list) else []
+            if parts[:2] == [b"REFUSED", b"FIELD INDEX"]:
+                raise damaged_index_error(text_of(cast(bytes, parts[4])))
+            return reply
+        attempt = replace(attempt, indexes=(yield from learn_indexes(attempt.indexes.space)))
+        [reply] = check((yield from call(attempt.script, [attempt.command])))
+    raise changing_indexes_error(attempt.indexes.space)
 
 
 def known_indexes(space: KeySpace) -> TableIndexes:
@@ -119,6 +169,15 @@ def read_indexes(space: KeySpace) -> RoundTrips[Definitions]:
 def is_of_other_indexes(reply: object) -> bool:
     """Whether a script wrote nothing because the table has other indexes than it was made for."""
     return isinstance(reply, list) and cast("list[object]", reply)[:2] == [b"REFUSED", b"INDEXES"]
+
+
+def changing_indexes_error(space: KeySpace) -> DataError:
+    """Give the error of definitions that are other ones each time."""
+    return ConflictError(
+        space.definitions,
+        "nothing was written: the definitions of this table's indexes keep changing, or are damaged; try again, and if it"
+        " stays so, build the indexes again",
+    )
 
 
 def damaged_index_error(key: str) -> DataError:

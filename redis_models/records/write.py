@@ -7,7 +7,7 @@ knowledge of its fields, and is done whatever its version.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final, Literal, TypeVar, cast
 
 from redis.exceptions import NoScriptError
@@ -32,7 +32,14 @@ from ..mapping.ttl import TtlArgument
 from ..store import Upgrader
 from .change import Change
 from .counter import counter_of
-from .indexed_scripts import TableIndexes, damaged_index_error, is_of_other_indexes, known_indexes, learn_indexes
+from .indexed_scripts import (
+    IndexedCall,
+    changing_indexes_error,
+    damaged_index_error,
+    is_of_other_indexes,
+    known_indexes,
+    learn_indexes,
+)
 from .read import index_after, index_error
 from .tracking import TrackedState
 
@@ -241,38 +248,22 @@ def expire(mapper: Mapper[M], key: str, ttl: TtlArgument) -> RoundTrips[None]:
 
 
 @dataclass(frozen=True)
-class ScriptCall:
+class ScriptCall(IndexedCall):
     """A script call that may be refused, and repeated after the process learned of indexes or older records are upgraded.
 
     Attributes:
-        plain: The script, for a table without indexes.
-        indexes: Those of the table, as this process knows them.
         keys: Keys of the records.
-        arguments: What the script takes.
         once: Whether it must not be executed twice.
         meanings: Errors for the script's own reasons, made of the stored value.
         weight: Bytes of the values that it writes, where there may be many.
         writes_whole: Whether it writes whole records, which may replace older ones that cannot be upgraded.
     """
 
-    plain: Script
-    indexes: TableIndexes
     keys: Sequence[str]
-    arguments: Sequence[Argument]
     once: bool = False
     meanings: ErrorsByReason = field(default_factory=dict[bytes, Callable[[bytes], DataError]])
     weight: int = 0
     writes_whole: bool = False
-
-    @cached_property
-    def script(self) -> Script:
-        """The script that is called."""
-        return self.indexes.script(self.plain)
-
-    @cached_property
-    def command(self) -> Command:
-        """The call."""
-        return self.indexes.command(self.plain, self.keys, self.arguments)
 
     def replacing(self, stamps: Mapping[int, bytes]) -> "ScriptCall":
         """Give the call that replaces older records as they are, by their places and the stamps that they have."""
@@ -340,11 +331,7 @@ def resolve_reply(mapper: Mapper[M], upgrader: Upgrader | None, attempt: ScriptC
         command = attempt.replacing(replaced).command if replaced else attempt.command
         [reply] = check((yield from call(attempt.script, [command], once=attempt.once)))
     if is_of_other_indexes(reply):
-        raise ConflictError(
-            mapper.keys.definitions,
-            "nothing was written: the definitions of this table's indexes keep changing, or are damaged; try again, and"
-            " if it stays so, build the indexes again",
-        )
+        raise changing_indexes_error(mapper.keys)
     raise ConflictError(
         attempt.keys[0],
         f"not written: older code keeps writing this record, or one of the {len(attempt.keys)} of its batch, at"
