@@ -25,7 +25,7 @@ from .definitions import Kind, Part
 from .encoders import ENCODERS, NAN, SPANS, moment_span, text_of, text_of_json
 
 __all__ = [
-    "MOST_BYTES",
+    "LONGEST_TEXT",
     "NONE",
     "Entry",
     "Operator",
@@ -41,7 +41,7 @@ __all__ = [
     "successor",
 ]
 
-MOST_BYTES: Final = 256  # bytes of a text that are in its entry, which may end within a letter
+LONGEST_TEXT: Final = 256  # bytes of a text that are in its entry, which may end within a letter
 NONE: Final = b"!"  # below the entries of all values
 Operator = Literal["==", "<", "<=", ">", ">="]
 _TEXTS: Final[frozenset[Kind]] = frozenset({"str", "jstr"})
@@ -86,7 +86,7 @@ class Entry(NamedTuple):
 
     Attributes:
         text: Its bytes, without the NUL that closes it in a member.
-        is_cut: Whether it has only the first ``MOST_BYTES`` bytes of a text.
+        is_cut: Whether it has only the first ``LONGEST_TEXT`` bytes of a text.
     """
 
     text: bytes
@@ -145,7 +145,7 @@ def successor(prefix: bytes) -> bytes:
 def beginning_of_text(part: Part, text: str) -> bytes:
     """Give what the entries of all texts begin with that begin with ``text``.
 
-    Of a longer one its first ``MOST_BYTES`` bytes count: what is found so must be looked at again.
+    Of a longer one its first ``LONGEST_TEXT`` bytes count: what is found so must be looked at again.
     """
     return _entry_of_text(part, text.encode("utf-8", "surrogatepass")).text
 
@@ -178,7 +178,7 @@ def bounds(part: Part, operator: Operator, sought: Entry) -> tuple[bytes, bytes]
         return (here, successor(here)) if operator == "==" and sought.text == NONE else (first, end)
     if operator == "==":
         return here, successor(here)
-    may_be_cut = part.kind in _TEXTS and len(sought.text.replace(b"\0\xff", b"\0")) > MOST_BYTES
+    may_be_cut = part.kind in _TEXTS and len(sought.text.replace(b"\0\xff", b"\0")) > LONGEST_TEXT
     if operator in ("<", "<="):
         return first, successor(here) if may_be_cut or operator == "<=" else here
     return here if may_be_cut or operator == ">=" else successor(here), end
@@ -225,10 +225,10 @@ def _lua(name: str) -> str:
 
 
 def _entry_of_text(part: Part, text: bytes) -> Entry:
-    cut = text[:MOST_BYTES]
+    cut = text[:LONGEST_TEXT]
     if part.folds_case:
         cut = cut.translate(_A_TO_Z)
-    return Entry(b"=" + cut.replace(b"\0", b"\0\xff"), len(text) > MOST_BYTES)
+    return Entry(b"=" + cut.replace(b"\0", b"\0\xff"), len(text) > LONGEST_TEXT)
 
 
 def _plain(annotation: object) -> tuple[object, bool]:
