@@ -30,8 +30,8 @@ class Order(Model):
     tags: list[str] = Field(default_factory=list)
 
     class Meta:
-        indexes = [("status", "created")]
-        unique = {"by_number": ("tenant", "number")}
+        indexes = [("status", "created")]  # noqa: RUF012
+        unique = {"by_number": ("tenant", "number")}  # noqa: RUF012
 
 
 def where(*conditions: Condition | bool) -> None: ...
