@@ -77,7 +77,7 @@ def definitions_of(mapper: Mapper[Any]) -> Definitions:
 
 def _defined(index: DeclaredIndex, mapper: Mapper[Any]) -> Index:
     parts = tuple(_part(mapper, index.name, name, folds_case=name in index.folds_case) for name in index.fields)
-    return Index(index.name, index.is_unique, {1: parts})
+    return Index(index.name, index.is_unique, {1: parts}, through=mapper.version)
 
 
 def _part(mapper: Mapper[Any], index: str, name: str, *, folds_case: bool) -> Part:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import pytest
 from pydantic import SecretStr, create_model
@@ -12,6 +12,7 @@ from redis_models import Field, Model, Store
 from redis_models.errors import ModelDeclarationError
 from redis_models.indexes.declarations import DeclaredIndex, declared_indexes, definitions_of
 from redis_models.indexes.definitions import Part
+from redis_models.model.metaclass import ModelMeta
 
 
 class Status(Enum):
@@ -39,13 +40,13 @@ def _declared(model: type[Model]) -> tuple[DeclaredIndex, ...]:
 
 def _made(meta: dict[str, Any] | None = None, **fields: Any) -> type[Model]:
     """Make a model with a primary key, some fields, and options."""
-    body = {"__module__": __name__, "__annotations__": {"id": str}, "id": Field(primary_key=True)}
+    body: dict[str, Any] = {"__module__": __name__, "__annotations__": {"id": str}, "id": Field(primary_key=True)}
     for name, (annotation, value) in fields.items():
         body["__annotations__"][name] = annotation
         body[name] = value
     if meta is not None:
         body["Meta"] = type("Meta", (), meta)
-    return type(Model)("Thing", (Model,), body)  # type: ignore[no-any-return]
+    return cast("type[Model]", cast(Any, ModelMeta)("Thing", (Model,), body))
 
 
 def _complaint(meta: dict[str, Any] | None = None, **fields: Any) -> str:
@@ -72,6 +73,7 @@ def test_definitions_have_the_parts_from_the_first_version_on() -> None:
     email = definitions.index("email")
     assert email is not None
     assert email.shapes == {1: (Part("email", "str", is_optional=True, folds_case=True),)}
+    assert email.through == 3
     both = definitions.index("status_created")
     assert both is not None
     assert both.parts_at(3) == (Part("status", "jstr"), Part("created", "datetime"))
@@ -202,8 +204,8 @@ def test_two_indexes_of_equal_parts_are_refused(meta: dict[str, Any]) -> None:
 
 
 def test_more_than_sixteen_indexes_and_more_than_four_parts_are_refused() -> None:
-    many = {f"f{number}": (int, Field(default=0, index=True)) for number in range(17)}
-    few = {f"f{number}": (int, 0) for number in range(5)}
+    many: dict[str, Any] = {f"f{number}": (int, Field(default=0, index=True)) for number in range(17)}
+    few: dict[str, Any] = {f"f{number}": (int, 0) for number in range(5)}
 
     assert "declares 17 indexes; a model has at most 16" in _complaint(**many)
     assert "has 5 fields; an index has at most 4" in _complaint({"indexes": [tuple(few)]}, **few)
