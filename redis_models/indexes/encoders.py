@@ -78,10 +78,12 @@ def text_of_json(raw: bytes, is_optional: bool) -> bytes | None:
 
     For an enum without such a member, it reads text within the text as pydantic-aioredis wrote it, and None.
     """
-    if not _JSON_TEXT.fullmatch(raw):
+    if raw[:1] != b'"' or (b"\\" not in raw and raw.find(b'"', 1) != len(raw) - 1):
         return None
     text = raw[1:-1]
-    if b"\\" in text:
+    if b"\\" in raw:
+        if not _JSON_TEXT.fullmatch(raw):
+            return None
         text = _JSON_ESCAPE.sub(_unescaped, text)
         if _JSON_IN_JSON.fullmatch(text):
             return None

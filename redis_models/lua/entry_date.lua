@@ -1,5 +1,4 @@
 -- Dates. After entry.lua.
 function encoders.date(raw, is_optional)
-  if find(raw, '^"%d%d%d%d%-[01]%d%-[0-3]%d"$') then return sub(raw, 2, -2) end
-  if is_optional and is_null[raw] then return '!' end
+  return match(raw, '^"(%d%d%d%d%-[01]%d%-[0-3]%d)"$') or is_optional and is_null[raw] and '!' or nil
 end

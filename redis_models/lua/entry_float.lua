@@ -1,5 +1,4 @@
 -- Numbers of double precision. After entry_digits.lua.
-local special = {inf = 'q', Infinity = 'q', ['-inf'] = 'a', ['-Infinity'] = 'a', nan = 'z', NaN = 'z'}
 local function encode_float(sign, power, digits)
   if sign == '' then return format('p%03d', power + 400) .. digits end
   return format('m%03d', 400 - power) .. complement(digits) .. '~'
@@ -16,7 +15,10 @@ local function encode_double(raw)
 end
 function encoders.float(raw, is_optional)
   local sign, whole, point, fraction, exponent = match(raw, '^(%-?)(%d+)(%.?)(%d*)(.*)$')
-  if not whole then return special[raw] or is_optional and is_null[raw] and '!' or nil end
+  if not whole then
+    local special = {inf = 'q', Infinity = 'q', ['-inf'] = 'a', ['-Infinity'] = 'a', nan = 'z', NaN = 'z'}
+    return special[raw] or is_optional and is_null[raw] and '!' or nil
+  end
   if byte(whole) == 48 and #whole > 1 or (point == '') ~= (fraction == '') or #raw > 4300 then return end
   if exponent ~= '' then
     return find(exponent, '^[eE][-+]?%d%d?%d?%d?$') and encode_double(raw) or nil

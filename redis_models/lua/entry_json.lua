@@ -1,5 +1,5 @@
 -- Text, as a JSON string. After entry_text.lua.
-local letters = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', b = '\b', f = '\f', n = '\n', r = '\r', t = '\t'}
+local letters
 local function to_utf8(code)
   if code < 128 then return char(code) end
   local last = 128 + code % 64
@@ -11,7 +11,10 @@ end
 -- Give the text of an escape that begins behind the backslash at ``at``, and where the rest begins; nil if it is none.
 local function unescaped(text, at)
   local letter = sub(text, at + 1, at + 1)
-  if letter ~= 'u' then return letters[letter], at + 2 end
+  if letter ~= 'u' then
+    letters = letters or {['"'] = '"', ['\\'] = '\\', ['/'] = '/', b = '\b', f = '\f', n = '\n', r = '\r', t = '\t'}
+    return letters[letter], at + 2
+  end
   local unit = match(text, '^%x%x%x%x', at + 2)
   if not unit then return end
   local code = tonumber(unit, 16)
@@ -41,12 +44,10 @@ local function text_of_json(raw)
   if not find(text, '^[ \t\n\r]*".*"[ \t\n\r]*$') then return text end
 end
 function encoders.jstr(raw, is_optional, folds_case)
-  if is_optional and is_null[raw] then return '!' end
-  local text
-  if find(raw, '\\', 1, true) then
+  local text = match(raw, '^"([^"\\]*)"$')
+  if not text then
+    if is_optional and is_null[raw] then return '!' end
     text = text_of_json(raw)
-  elseif byte(raw) == 34 and find(raw, '"', 2, true) == #raw then
-    text = sub(raw, 2, -2)
   end
   -- For an enum without such a member the codec reads None.
   if text and not (is_optional and is_null[text]) then return encode_text(text, folds_case) end

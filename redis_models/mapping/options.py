@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, cast
 
 from ..errors import ModelDeclarationError
 
-__all__ = ["ATTRIBUTES", "NamedFields", "Options", "read_options", "take_options"]
+__all__ = ["ATTRIBUTES", "NamedFields", "Options", "read_indexes", "read_options", "take_options"]
 
 # Meta name -> class attribute.
 _SPELLINGS: Final = {
@@ -104,10 +104,7 @@ def read_options(model: type) -> Options:
     Raises:
         ModelDeclarationError: One of them has a value it cannot have.
     """
-    value = {name: getattr(model, attribute, None) for name, attribute in _SPELLINGS.items()}
-    for name, (is_wanted, wanted) in _WANTED.items():
-        if not is_wanted(value[name]):
-            raise ModelDeclarationError(model.__name__, f"{name} must be {wanted}, not {value[name]!r}")
+    value = {name: _read(model, name) for name in _SPELLINGS}
     version, ttl = value["version"], value["ttl"]
     return Options(
         primary_key=_text(value["primary_key"]),
@@ -124,6 +121,23 @@ def read_options(model: type) -> Options:
         indexes=_named_fields(value["indexes"]),
         unique=_named_fields(value["unique"]),
     )
+
+
+def read_indexes(model: type) -> tuple[tuple[NamedFields, ...], tuple[NamedFields, ...]]:
+    """Read ``indexes`` and ``unique`` off a class, which may be any pydantic model.
+
+    Raises:
+        ModelDeclarationError: One of them has a value it cannot have.
+    """
+    return _named_fields(_read(model, "indexes")), _named_fields(_read(model, "unique"))
+
+
+def _read(model: type, name: str) -> object:
+    value: object = getattr(model, _SPELLINGS[name], None)
+    is_wanted, wanted = _WANTED[name]
+    if not is_wanted(value):
+        raise ModelDeclarationError(model.__name__, f"{name} must be {wanted}, not {value!r}")
+    return value
 
 
 def _attributes_of_meta(model: str, meta: type) -> dict[str, object]:

@@ -17,6 +17,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 from ..coroutines import being_saved
 from ..errors import ModelDeclarationError
 from ..indexes.conditions import Reference
+from ..indexes.declarations import definitions_of
 from ..mapping.compiler import compile_mapper
 from ..mapping.core_schema import let_post_init_assign
 from ..mapping.fields import Field, storage_of
@@ -114,6 +115,7 @@ class ModelMeta(ModelMetaclass):
             if hooks.keys is not None:  # which may answer otherwise the next time
                 return _mapper_at(model, hooks)
             compiled = with_hooks(compile_mapper(model, read_options(cls)), hooks)
+            definitions_of(compiled)  # refuses an index that cannot be
             type.__setattr__(cls, "_compiled", compiled)
         return cast("Mapper[Any]", compiled)
 
@@ -176,7 +178,9 @@ def _mapper_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
     if keys not in mappers:
         if len(mappers) >= _MOST_PLACES:
             mappers.clear()
-        mappers[keys] = with_hooks(compile_mapper(model, read_options(model)), hooks._replace(keys=lambda: keys))
+        mapper = with_hooks(compile_mapper(model, read_options(model)), hooks._replace(keys=lambda: keys))
+        definitions_of(mapper)  # refuses an index that cannot be
+        mappers[keys] = mapper
     return mappers[keys]
 
 

@@ -30,8 +30,8 @@ class Order(Model):
     tags: list[str] = Field(default_factory=list)
 
     class Meta:
-        indexes = [("status", "created")]
-        unique = {"by_number": ("tenant", "number")}
+        indexes = [("status", "created")]  # noqa: RUF012
+        unique = {"by_number": ("tenant", "number")}  # noqa: RUF012
 
 
 def where(*conditions: Condition | bool) -> None: ...
@@ -39,7 +39,7 @@ def where(*conditions: Condition | bool) -> None: ...
 
 def plain(day: datetime) -> None:
     where(Order.number >= 18, Order.created < day, Order.status == Status.NEW)
-    where(18 <= Order.number, Order.tenant != "a")
+    where(18 <= Order.number, Order.tenant != "a")  # noqa: SIM300
     where((Order.number == 1) | (Order.number == 2) & (Order.tenant == "a"))
     where(Order.email == "a", Order.email == None)  # noqa: E711
     where(Order.is_paid, Order.is_paid & (Order.number > 5))
