@@ -150,8 +150,8 @@ def write_repair(lease: Lease, namespace: str, chain: Chain, repair: Repair) -> 
     assert found is not None, "it was read for these assignments"
     arguments: list[Argument] = [lease.epoch, len(seen) // 3, *seen, *sets]
     attempt = IndexedCall(_REPAIR, known_indexes(found[1]), [lease.key, quarantine.key, record_key], arguments)
-    [reply] = check((yield from call(attempt.script, [attempt.command])))
-    reply = yield from resolve_indexes(attempt, reply)
+    [first] = yield from call(attempt.script, [attempt.command])
+    [reply] = check([(yield from resolve_indexes(attempt, first))])
     unfenced(reply)
     if reply == b"TYPE":
         raise WrongKeyTypeError(key)

@@ -140,7 +140,7 @@ def _written(writes: Sequence[_Write], replies: list[Reply], outcome: Outcome) -
         for place, reply in zip(places, found, strict=True):
             replies[place] = reply
     for (keys, attempt), first in zip(writes, check(replies), strict=True):
-        reply = yield from resolve_indexes(attempt, first)
+        [reply] = check([(yield from resolve_indexes(attempt, first))])
         contested += outcome.count_all(keys, letters_of(reply), retried=RewriteResult.CONFLICT)
     return contested
 

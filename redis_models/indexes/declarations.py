@@ -62,7 +62,7 @@ def declared_indexes(model: type[BaseModel], mapper: Mapper[Any]) -> tuple[Decla
 def definitions_of(mapper: Mapper[Any]) -> Definitions:
     """Give the indexes that the class of a mapper declares, as they are defined beside its records.
 
-    Records of all versions up to the class' own are taken to be alike; migrations know better.
+    They tell of records of the class' own version; ``build_indexes`` keeps what is told of older ones.
 
     Raises:
         ModelDeclarationError: One of them cannot be.
@@ -77,7 +77,7 @@ def definitions_of(mapper: Mapper[Any]) -> Definitions:
 
 def _defined(index: DeclaredIndex, mapper: Mapper[Any]) -> Index:
     parts = tuple(_part(mapper, index.name, name, folds_case=name in index.folds_case) for name in index.fields)
-    return Index(index.name, index.is_unique, {1: parts}, through=mapper.version)
+    return Index(index.name, index.is_unique, {mapper.version: parts}, through=mapper.version)
 
 
 def _part(mapper: Mapper[Any], index: str, name: str, *, folds_case: bool) -> Part:

@@ -109,7 +109,7 @@ class IndexedCall:
 
 
 def resolve_indexes(attempt: IndexedCall, reply: Reply) -> RoundTrips[Reply]:
-    """Give a script's reply; if it does not know the table's indexes, learn them, and call it again for these.
+    """Give a script's reply, also one that is an error; if it does not know the table's indexes, call it again for these.
 
     Raises:
         ConfigurationError: The definitions of the indexes are not readable.
@@ -122,7 +122,7 @@ def resolve_indexes(attempt: IndexedCall, reply: Reply) -> RoundTrips[Reply]:
                 raise damaged_index_error(text_of(cast(bytes, parts[4])))
             return reply
         attempt = replace(attempt, indexes=(yield from learn_indexes(attempt.indexes.space)))
-        [reply] = check((yield from call(attempt.script, [attempt.command])))
+        [reply] = yield from call(attempt.script, [attempt.command])
     raise changing_indexes_error(attempt.indexes.space)
 
 

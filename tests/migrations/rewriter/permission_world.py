@@ -12,6 +12,8 @@ from redis_models.client.commands import Script
 from redis_models.client.errors import translate
 from redis_models.errors import ServerRefusedError
 
+from .scripts import all_keys
+
 LEASE_KEY: Final = "redis_models:{default}:lease"
 _SCRIPTS: Final = Path(redis_models.migrations.__file__).parent / "lua"
 
@@ -75,7 +77,8 @@ class World:
     def call(self, script: Script, keys: list[str], arguments: list[Any]) -> object:
         """Let bob call a script; raise what the library raises."""
         try:
-            return self.bob.eval(script.source, len(keys), *keys, *arguments)
+            places = all_keys(script, keys)
+            return self.bob.eval(script.source, len(places), *places, *arguments)
         except redis.ResponseError as exc:
             raise translate(exc) from exc
 

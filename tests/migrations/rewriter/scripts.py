@@ -1,5 +1,6 @@
 """Calls scripts by themselves, and compares the database before and after."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from redis_models.client.commands import Script
@@ -13,6 +14,12 @@ INDEX = "m:__index"
 NEW_INDEX = "n:__index"
 
 
+def all_keys(script: Script, keys: Iterable[str | bytes]) -> list[str | bytes]:
+    """Give the keys of a call: before those of the caller, those of the table ``m``, where the script has a fence."""
+    table = [INDEX, f"{INDEX}:_definitions"] if "has_other_indexes" in script.source else []
+    return [*table, *keys]
+
+
 class Scripts:
     """Calls scripts, and compares the database before and after."""
 
@@ -22,7 +29,8 @@ class Scripts:
 
     def call(self, module: object, name: str, keys: list[str], arguments: list[Any]) -> Any:
         script: Script = getattr(module, name)
-        return self.client.eval(script.source, len(keys), *keys, *arguments)
+        places = all_keys(script, keys)
+        return self.client.eval(script.source, len(places), *places, *arguments)
 
     def put(self, key: str, **fields: Any) -> None:
         self.client.hset(key, mapping=fields)

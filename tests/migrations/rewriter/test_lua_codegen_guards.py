@@ -17,6 +17,8 @@ from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
 from redis_models.migrations.rewriter.program import compile_program
 
+from .scripts import all_keys
+
 _LEASE: Final = "the-lease"
 _VALUES: Final = (None, b"x", b"y", b"None", b"other")
 _STAMPS: Final = (None, b"1", b"2", b"3")
@@ -157,9 +159,8 @@ def test_the_server_does_what_python_does_and_leaves_to_it_what_no_table_knows(w
     world.fill()
     before, began = world.state(0), world.now_ms()
 
-    reply = world.client.eval(
-        script.source, len(world.records) + 1, _LEASE, *world.records, 7, 2, "1" * world.has_lives
-    )
+    keys = all_keys(script, [_LEASE, *world.records])
+    reply = world.client.eval(script.source, len(keys), *keys, 7, 2, "1" * world.has_lives)
 
     found = world.state(began)
     letters = dict(zip(world.records, reply.decode(), strict=True))
@@ -181,7 +182,7 @@ def test_nothing_is_written_under_another_epoch(world: World, epoch: Any) -> Non
     world.fill()
     before = {key: world.client.dump(key) for key in world.records}
 
-    assert world.client.eval(script.source, 2, _LEASE, "m:1", epoch, 2, "") == b"FENCED"
+    assert world.client.eval(script.source, 4, *all_keys(script, [_LEASE, "m:1"]), epoch, 2, "") == b"FENCED"
     assert {key: world.client.dump(key) for key in world.records} == before
 
 
@@ -193,7 +194,7 @@ def test_what_is_gone_or_no_hash_has_its_letter_among_others(client: Any) -> Non
     client.set("m:text", "text")
 
     keys = ["m:1", "m:gone", "m:2", "m:text"]
-    assert client.eval(script.source, 5, _LEASE, *keys, 7, 2, "") == b"AGAT"
+    assert client.eval(script.source, 7, *all_keys(script, [_LEASE, *keys]), 7, 2, "") == b"AGAT"
     assert client.get("m:text") == b"text" and not client.exists("m:gone")
 
 
@@ -203,5 +204,5 @@ def test_what_has_no_stamp_is_left_to_python_where_no_program_is_for_the_first_v
     client.hset("m:1", mapping={"a": "x"})
     client.hset("m:2", mapping={"_v": 2, "a": "x"})
 
-    assert client.eval(script.source, 3, _LEASE, "m:1", "m:2", 7, 3, "") == b"VA"
+    assert client.eval(script.source, 5, *all_keys(script, [_LEASE, "m:1", "m:2"]), 7, 3, "") == b"VA"
     assert client.hgetall("m:1") == {b"a": b"x"}
