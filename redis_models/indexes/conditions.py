@@ -89,13 +89,12 @@ class Comparison(Condition):
 
     def __str__(self) -> str:
         name = self.field if self.model is None else f"{self.model.__name__}.{self.field}"
-        if self.operator == "in" and isinstance(self.value, tuple):
+        if self.operator == "in":
             values = cast("tuple[object, ...]", self.value)
             shown = ", ".join(f"{value!r:.60}" for value in values[:_SHOWN])
             return f"on({name}).one_of([{shown}{', ...' if len(values) > _SHOWN else ''}])"
-        if self.operator in ("in", "startswith", "contains"):
-            verb = "one_of" if self.operator == "in" else self.operator
-            return f"on({name}).{verb}({self.value!r:.200})"
+        if self.operator in ("startswith", "contains"):
+            return f"on({name}).{self.operator}({self.value!r:.200})"
         if self.value is None and self.operator == "==":
             return f"on({name}).is_none()"
         return f"{name} {self.operator} {self.value!r:.200}"

@@ -77,7 +77,7 @@ _SAMPLES: Final[Mapping[Kind, tuple[object, ...]]] = {
     "date": _DATES,
     "datetime": _MOMENTS,
     "decimal": (Decimal("-1.50"),),
-    "uuid": (UUID(int=255),),
+    "uuid": (UUID(int=255), UUID("123e4567-e89b-42d3-a456-426614174000")),
 }
 
 
@@ -202,8 +202,9 @@ def part_of(field: str, codec: FieldCodec, *, folds_case: bool = False) -> Part:
     if folds_case and kind not in _TEXTS:
         raise _refusal(field, codec, "nocase is for text")
     part = Part(field, kind, is_optional or codec.is_optional, folds_case)
-    if isinstance(plain, type) and issubclass(plain, Enum) and _reads_others(plain):
-        raise _refusal(field, codec, f"{plain.__name__}._missing_ reads values that are stored otherwise")
+    enum = _enum(plain)
+    if enum is not None and _reads_others(enum):
+        raise _refusal(field, codec, f"{enum.__name__}._missing_ reads values that are stored otherwise")
     for value in _members(plain) or _SAMPLES.get(kind, ()):
         _check_spelling(part, codec, value)
     return part
@@ -247,7 +248,11 @@ def _members(plain: object) -> tuple[object, ...]:
     """Give the members of an Enum or of a Literal; none for other types."""
     if get_origin(plain) is Literal:
         return tuple(member for member in get_args(plain) if member is not None)
-    return tuple(plain) if isinstance(plain, type) and issubclass(plain, Enum) else ()
+    return tuple(_enum(plain) or ())
+
+
+def _enum(plain: object) -> type[Enum] | None:
+    return plain if isinstance(plain, type) and issubclass(plain, Enum) else None
 
 
 def _value(member: object) -> object:
@@ -271,9 +276,10 @@ def _reads_others(enum: type[Enum]) -> bool:
 def _check_spelling(part: Part, codec: FieldCodec, value: object) -> None:
     """Refuse a field whose model spells values in its own way, or has one that could be read as another."""
     try:
+        codec.validate(value)
         raw = codec.encode(value)
     except (ValueError, TypeError):
-        return  # none of its values: AwareDatetime
+        return  # none of its values, as one without a zone of AwareDatetime
     text = value.isoformat() if isinstance(value, date) else _value(value)
     usual = json.dumps(text, default=str).encode()
     found = entry(part, raw)

@@ -91,8 +91,9 @@ def resolved_order(order: Order, mapper: Mapper[Any]) -> Order:
 def masked(condition: Condition, mapper: Mapper[Any]) -> Condition:
     """Give a condition that may be shown: asterisks stand for values of fields that are secret."""
     if isinstance(condition, Comparison):
-        is_secret = condition.value is not None and mapper.conceals(condition.field)
-        return dataclasses.replace(condition, value=MASK) if is_secret else condition
+        if condition.value is None or not mapper.conceals(condition.field):
+            return condition
+        return dataclasses.replace(condition, value=(MASK,) if condition.operator == "in" else MASK)
     if isinstance(condition, Not):
         return Not(masked(condition.condition, mapper))
     assert isinstance(condition, (AllOf, AnyOf)), condition
@@ -183,7 +184,7 @@ def _made(value: object, field: StoredField) -> object:
     except ValueError:
         # Bounds are for what is stored: one may ask beyond Annotated[int, Ge(0)] | None, and for an infinite Decimal.
         annotation = without_none(field.codec.annotation)[0]
-        if type(value) is annotation:
+        if cast(object, type(value)) is annotation:
             return value
         if value is None or annotation is field.codec.annotation:
             raise

@@ -185,7 +185,8 @@ def _is_named_fields(value: object) -> bool:
 def _is_fields(value: object) -> bool:
     if not isinstance(value, (list, tuple)):
         return False
-    return bool(value) and all(isinstance(name, str) for name in cast("list[object]", value))
+    names = cast("list[object]", value)
+    return bool(names) and all(isinstance(name, str) for name in names)
 
 
 # Option -> what it may be, as a test and in words.

@@ -253,9 +253,10 @@ def _resolve_annotations(model: type[StoredModel]) -> None:
 
 def _refuse_references(model: type[StoredModel]) -> None:
     for name, info in model.__pydantic_fields__.items():
-        if isinstance(info.default, Reference):
+        default: object = info.default
+        if isinstance(default, Reference):
             raise ModelDeclarationError(
-                model.__name__, f"field {name!r} has the field {info.default!r} as its default; write a value"
+                model.__name__, f"field {name!r} has the field {cast(object, default)!r} as its default; write a value"
             )
 
 

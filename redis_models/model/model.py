@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, overload
 
 from ..coroutines import is_being_saved
 from ..errors import DataError
+from ..indexes.conditions import Condition
 from ..mapping.core_schema import assign_plain, is_in_validator
 from ..mapping.ttl import KEEP, LifeSpan
 from ..records.repository import is_bound, repository_of, resolve_ids_async, store_of
@@ -23,6 +24,7 @@ from .base import _AbstractModel
 from .delete import DeleteAccess
 from .metaclass import is_live
 from .pending_save import PendingSave, insert_pending, is_pending, pending, save_by_insert
+from .query import Query, query_of
 from .sync import SyncAccess, record_of
 
 __all__ = ["AutoModel", "Model"]
@@ -183,6 +185,26 @@ class Model(_AbstractModel):
         Cost: O(log n + limit), wherever the page lies.
         """
         return await store_of(cls).run_async(repository_of(cls).page(limit, after, bad_records))
+
+    @classmethod
+    def where(cls, *conditions: Condition | bool, allow_scan: bool = False) -> Query[Self]:
+        """Give a query: the records that meet all of some conditions. Nothing is read until a verb of it is awaited::
+
+            late = Order.where(Order.status == Status.NEW, Order.created < day).order_by(desc(Order.created))
+            orders = await late.limit(20).all()
+
+        Args:
+            conditions: Comparisons of fields of the class, combined with ``&``, ``|`` and ``~``; see ``on`` for more.
+                Without any, all records.
+            allow_scan: Whether to read every record of the table where no index serves the query, which is refused
+                otherwise.
+
+        Raises:
+            TypeError: Something is not a condition, such as a comparison of an instance.
+            EncodeError: A value is not one that its field can have.
+            QueryError: A field is another model's, or cannot be compared in this way.
+        """
+        return query_of(cls, conditions, allow_scan=allow_scan)
 
     @classmethod
     async def insert(

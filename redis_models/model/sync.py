@@ -8,12 +8,14 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from ..coroutines import being_saved, is_within, run_to_end, within
 from ..errors import DataError
+from ..indexes.conditions import Condition
 from ..mapping.stored_model import StoredModel
 from ..mapping.ttl import KEEP, LifeSpan
 from ..records.repository import IDS_METHOD, is_bound, repository_of, returned_keys, store_of
 from ..records.tracking import lock_of, tracked_state
 from ..records.write import Only, save_at_once
 from .assignments import batched_assignments, restored_on_failure
+from .query import SyncQuery, query_of
 
 __all__ = ["SyncAccess", "SyncRecord", "SyncTable", "record_of"]
 
@@ -107,6 +109,10 @@ class SyncTable(Generic[M]):
     def page(self, limit: int, after: object = None, *, bad_records: list[DataError] | None = None) -> list[M]:
         """Read the records that follow a primary key; see ``Model.page``."""
         return store_of(self._model).run(repository_of(self._model).page(limit, after, bad_records))
+
+    def where(self, *conditions: Condition | bool, allow_scan: bool = False) -> SyncQuery[M]:
+        """Give a query whose verbs block; see ``Model.where``."""
+        return query_of(self._model, conditions, allow_scan=allow_scan).sync
 
     def insert(
         self, data: M | Iterable[M], life_span_seconds: LifeSpan | None = None, *, only: Only = None

@@ -115,14 +115,14 @@ def test_meta_is_inherited_as_a_whole_and_a_subclass_with_its_own_has_that() -> 
         pass
 
     class Own(Base):
-        class Meta:
+        class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
             indexes = [("b",)]  # noqa: RUF012
             unique = [("b", "a")]  # noqa: RUF012
 
     class Without(Base):
         a: int = 5
 
-        class Meta:
+        class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
             indexes: Any = None
 
     assert [index.name for index in _declared(Same)] == ["a", "a_b"]

@@ -1,0 +1,477 @@
+"""Search: one run of a query. It is planned, its members are read page by page, and each record is read and checked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+
+from pydantic import BaseModel
+
+from ..client.commands import Command, Reply, RoundTrips, check, pipelined
+from ..encoding.raw_text import bytes_of, text_of
+from ..errors import DataError, IndexDamagedError, IndexNotReadyError, QueryError, TooManyOthersError
+from ..indexes.conditions import AllOf, Condition, Order
+from ..indexes.declarations import definitions_of
+from ..indexes.planner import Choices, KeyScan, Plan, Scan, choices_of, decide, usable_indexes
+from ..mapping.mapper import Mapper
+from ..mapping.stored_model import StoredModel
+from ..records.read import (
+    READ_CHUNK,
+    SWEEP_CHUNK,
+    FetchedRecord,
+    fetch,
+    index_after,
+    parse_records,
+    read_commands,
+    sweep,
+)
+from ..store import Upgrader
+from .advice import no_index_error
+from .checks import Checker
+from .explanation import Explanation, explanation_of
+from .knowledge import Knowledge, is_still, known, learn
+from .mend import mend, mend_others
+from .streams import Hit, Position, Stream, Streams
+
+__all__ = ["MOST_OTHERS", "Match", "Request", "Search"]
+
+M = TypeVar("M", bound=StoredModel)
+MOST_OTHERS: Final = 1000  # records with a value that has no entry: each query reads them
+_TRIES: Final = 8  # of planning a query whose indexes change meanwhile
+_FIRST_PAGE: Final = 20  # members, where records are filtered
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a query asks for.
+
+    Attributes:
+        condition: The condition, ``resolved``.
+        orders: The order of results, likewise.
+        limit: How many to give at most, or None.
+        allow_scan: Whether to read every record where no index serves.
+    """
+
+    condition: Condition = AllOf(())
+    orders: tuple[Order, ...] = ()
+    limit: int | None = None
+    allow_scan: bool = False
+
+
+class Match(NamedTuple):
+    """A record that meets the conditions, or that cannot be read to tell.
+
+    Attributes:
+        key: Its key.
+        record: Its stored fields at the model's version, or the error.
+        position: Its place in the order.
+    """
+
+    key: str
+    record: dict[str, bytes] | DataError
+    position: Position
+
+
+class Search(Generic[M]):
+    """One run of a query.
+
+    Args:
+        mapper: The model.
+        upgrader: Upgrades older records in memory.
+        request: What is asked for.
+        columns: Stored fields that the results are made of; None for whole records.
+        in_order: Whether results are given as they are met, so that they must come in their order.
+        after: The place to begin behind, or None.
+        indexes: Names of the indexes to use, as a cursor has them; None to choose.
+
+    Attributes:
+        plan: How the query is answered; known when it is opened.
+        is_open: Whether it is planned.
+        is_done: Whether all members were given.
+    """
+
+    plan: Plan
+    knowledge: Knowledge
+
+    def __init__(
+        self,
+        mapper: Mapper[M],
+        upgrader: Upgrader | None,
+        request: Request,
+        *,
+        columns: Sequence[str] | None = None,
+        in_order: bool = False,
+        after: Position | None = None,
+        indexes: Sequence[str] | None = None,
+    ) -> None:
+        self._mapper, self._upgrader, self.request = mapper, upgrader, request
+        self._columns, self._in_order, self._after, self._indexes = columns, in_order, after, indexes
+        self._streams: Streams | None = None
+        self._others: frozenset[str] = frozenset()
+        self._last: str | None = None  # key of the table that was read last
+        self._table = Stream("", 0, 0, 0, b"", b"\xff", 0, False, keys={})
+        self._size = READ_CHUNK
+        self._stale: list[Hit] = []
+        self._unread: list[Hit] = []
+        self.is_open = self.is_done = False
+
+    def open(self, wanted: int | None) -> RoundTrips[None]:
+        """Plan the query, and read its first members.
+
+        Args:
+            wanted: How many records are wanted first; None for all.
+
+        Raises:
+            NoIndexError: No index serves the conditions, or the order.
+            IndexNotReadyError: The index that does is not built yet.
+            IndexDamagedError: It is empty, but there are records.
+            TooManyOthersError: Too many records have values without an entry.
+        """
+        knowledge = known(self._mapper)
+        for _ in range(_TRIES):
+            if knowledge is None:
+                knowledge = yield from learn(self._mapper)
+            self.is_open = yield from self._open(knowledge, wanted)
+            if self.is_open:
+                return
+            knowledge = None
+        raise QueryError(f"{self._mapper.model.__name__}: its indexes keep changing; try again")
+
+    def collect(self, sink: Callable[[Sequence[Match]], None]) -> RoundTrips[None]:
+        """Give all matches to ``sink``, page by page, in the order of the plan; it is called while the server reads on."""
+        former: Sequence[Match] = ()
+        hits = yield from self._next_hits(self._size)
+        while hits:
+            keys = [hit.key for hit in hits]
+            commands = read_commands(self._mapper, self._names, keys)
+            asked = len(commands)
+            if self._streams is not None:
+                more = self._streams.commands()
+                commands += [self.knowledge.question, *more] if more else []
+            replies = yield from pipelined(commands)
+            sink(former)
+            yield from replies.wait()
+            if len(replies) > asked and self._streams is not None:
+                yield from self._confirm(replies[asked])
+                self._streams.feed(replies[asked + 1 :])
+            records = yield from parse_records(self._mapper, self._upgrader, self._names, keys, replies[:asked])
+            former = self._checked(hits, records)
+            hits = yield from self._next_hits(self._size)
+        sink(former)
+        self.is_done = True
+        yield from self._mend()
+
+    def next_matches(self, wanted: int) -> RoundTrips[list[Match]]:
+        """Give the next matches, about as many as wanted, and never none but at the end."""
+        while True:
+            hits = yield from self._next_hits(max(self._size, min(wanted, READ_CHUNK)))
+            if not hits:
+                self.is_done = True
+                yield from self._mend()
+                return []
+            records = yield from fetch(self._mapper, self._upgrader, [hit.key for hit in hits], self._names)
+            matches = self._checked(hits, records)
+            if matches:
+                return matches
+            self._size = min(2 * self._size, READ_CHUNK)
+            if len(self._stale) >= READ_CHUNK:
+                yield from self._mend()
+
+    def size(self) -> RoundTrips[int]:
+        """Give how many members the plan names, and how many records have values without an entry."""
+        choices, counts, plan = yield from self._counted((yield from learn(self._mapper)))
+        keys = self._mapper.keys
+        if plan.scans is None:
+            return cast(int, check((yield [("ZCARD", keys.index)]))[0])
+        # As the same objects: two scans of one branch may be equal.
+        sizes = {id(scan): count for scan, count in zip(choices.scans, counts, strict=True)}
+        others = cast(int, check((yield [("ZCARD", keys.others)]))[0])
+        return others + sum(sizes[id(scan)] for scan in plan.scans)
+
+    def explain(self) -> RoundTrips[Explanation]:
+        """Tell how the query is answered."""
+        knowledge = yield from learn(self._mapper)
+        choices, counts, plan = yield from self._counted(knowledge)
+        return (yield from explanation_of(self._mapper, knowledge, choices, counts, plan))
+
+    def _counted(self, knowledge: Knowledge) -> RoundTrips[tuple[Choices, list[int], Plan]]:
+        """Give the choices, the members that each of their scans has, and the plan."""
+        choices = self._choices(knowledge)
+        if self._plan(choices, None) is None:
+            raise self._refusal(choices, knowledge)
+        commands = _count_commands(self._mapper, choices)
+        counts = _counts(choices, check((yield commands)) if commands else ())
+        plan = self._plan(choices, counts)
+        assert plan is not None  # counts decide which, not whether
+        return choices, counts, plan
+
+    def values_of(self, key: str, record: Mapping[str, bytes], columns: Sequence[str]) -> BaseModel:
+        """Give some values of a record as an instance has them; ``DataError`` where one cannot be read."""
+        return self._checker.values_of(key, record, columns)
+
+    def sort_key_of(self, match: Match) -> tuple[Any, ...]:
+        """Give what sorts matches in the order of the plan; ``DataError`` where a value cannot be read."""
+        if isinstance(match.record, DataError):
+            raise match.record
+        return self._checker.sort_key_of(match.key, match.record)
+
+    @property
+    def needs_whole(self) -> bool:
+        """Whether records are judged as whole instances."""
+        return self._checker.needs_whole
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The stored fields that conditions ask about."""
+        return self._checker.judged
+
+    def meets(self, key: str, record: Mapping[str, bytes]) -> bool:
+        """Whether a record meets the conditions; ``DataError`` where a value cannot be read."""
+        return self._checker.meets(None, key, record)
+
+    def close(self) -> RoundTrips[None]:
+        """Mend what was met; called where no more matches are wanted."""
+        yield from self._mend()
+
+    def _open(self, knowledge: Knowledge, wanted: int | None) -> RoundTrips[bool]:
+        """Begin with what is known; give whether that is still so."""
+        choices = self._choices(knowledge)
+        plan = self._plan(choices, None)
+        if plan is None and not knowledge.is_fresh:
+            return False
+        if plan is not None and plan.scans is not None and _is_open(choices):
+            question, *replies = yield [knowledge.question, *_count_commands(self._mapper, choices)]
+            if not is_still(knowledge, question):
+                return False
+            plan = self._plan(choices, _counts(choices, check(replies)))
+        if plan is None:
+            raise self._refusal(choices, knowledge)
+        self._begin(plan, knowledge, wanted)
+        if self._streams is None:
+            return True
+        return (yield from self._read_first(self._streams))
+
+    def _begin(self, plan: Plan, knowledge: Knowledge, wanted: int | None) -> None:
+        self.plan, self.knowledge = plan, knowledge
+        self._checker = Checker(self._mapper, plan)
+        self._names = self._read_names()
+        self._streams, self._last = None, None
+        if wanted is not None and plan.is_sorted:
+            is_exact = all(isinstance(scan, Scan) and not scan.left for scan in plan.scans or (None,))
+            self._size = max(1, min(wanted if is_exact else max(wanted, _FIRST_PAGE), READ_CHUNK))
+        if plan.scans is not None:
+            self._streams = Streams(self._mapper, plan, self._size, self._after)
+        elif self._after is not None:
+            self._last = text_of(self._after.key)
+
+    def _read_first(self, streams: Streams) -> RoundTrips[bool]:
+        """Read the first members, and the others; give whether the indexes are those that are known."""
+        keys, index_keys = self._mapper.keys, streams.index_keys
+        if not index_keys:
+            return True
+        commands = streams.commands()
+        head: list[Command] = [
+            self.knowledge.question,
+            ("ZRANGE", keys.others, 0, MOST_OTHERS),
+            ("ZCARD", keys.index),
+            *(("ZCARD", key) for key in index_keys),
+        ]
+        replies = yield [*head, *commands]
+        if not is_still(self.knowledge, replies[0]):
+            return False
+        found, records, *sizes = check(replies[1 : len(head)])
+        streams.feed(replies[len(head) :])
+        others = cast("list[bytes]", found)
+        for size, index_key in zip(sizes, index_keys, strict=True):
+            if not size and cast(int, records) > len(others):
+                yield from self._check_damage(index_key, others)
+        if others:
+            yield from self._add_others(others)
+        return True
+
+    def _add_others(self, members: Sequence[bytes]) -> RoundTrips[None]:
+        """Read the records that have a value without an entry, and put those that match at their places."""
+        mapper, start = self._mapper, self._mapper.start.encode()
+        if len(members) > MOST_OTHERS:
+            [count] = check((yield [("ZCARD", mapper.keys.others)]))
+            raise TooManyOthersError(mapper.model.__name__, cast(int, count), MOST_OTHERS)
+        keys = [text_of(key) for key in mapper.keys.owned(start + member for member in members)]
+        self._others = frozenset(keys)
+        records = yield from fetch(mapper, self._upgrader, keys, self._others_names())
+        placed: dict[int, list[tuple[Position, str]]] = {}
+        for key, record in zip(keys, records, strict=True):
+            if record is None:
+                continue
+            branch, place = self._place(key, record)
+            if branch is not None:
+                placed.setdefault(branch, []).append((place, key))
+        assert self._streams is not None
+        for branch, found in placed.items():
+            self._streams.add_records(found, branch)
+        yield from mend_others(mapper, [key for key, record in zip(keys, records, strict=True) if record is None])
+
+    def _place(self, key: str, record: dict[str, bytes] | DataError) -> tuple[int | None, Position]:
+        """Give the branch that a record without an entry belongs to, if any, and its place there."""
+        assert self._streams is not None and self.plan.scans is not None
+        branch: int | None = next((place for place, scan in enumerate(self.plan.scans) if isinstance(scan, Scan)), None)
+        if isinstance(record, dict):
+            try:
+                branch = self._checker.branch_of(key, record)
+            except DataError:
+                pass  # it is met in its place, where the error belongs
+        scan = None if branch is None else self.plan.scans[branch]
+        if branch is None or not isinstance(scan, Scan):
+            return None, Position(0, b"")
+        pk = bytes_of(key[len(self._mapper.start) :])
+        place = b"\xfe" + pk if isinstance(record, DataError) else self._checker.place_of(scan, key, record)
+        return branch, Position(self._streams.rank_of(branch, place), place)
+
+    def _next_hits(self, count: int) -> RoundTrips[list[Hit]]:
+        """Give the next hits, up to ``count``; none at the end."""
+        if self._streams is None:
+            page = yield from index_after(self._mapper, self._last, count)
+            self._last = page[-1] if page else self._last
+            return [Hit(key, bytes_of(key), self._table) for key in page]
+        while True:
+            hits = [hit for hit in self._streams.take(count) if not self._is_other(hit)]
+            if hits or self._streams.is_done:
+                return hits
+            commands = self._streams.commands()
+            if commands:
+                question, *replies = yield [self.knowledge.question, *commands]
+                yield from self._confirm(question)
+                self._streams.feed(replies)
+
+    def _is_other(self, hit: Hit) -> bool:
+        """Whether an index names a record that is read as one without an entry."""
+        return bool(self._others) and hit.stream.keys is None and hit.key in self._others
+
+    def _confirm(self, reply: Reply) -> RoundTrips[None]:
+        """Go on only if the indexes that are read are still there, and ready."""
+        if is_still(self.knowledge, reply):
+            return
+        fresh = yield from learn(self._mapper)
+        for scan in self.plan.scans or ():
+            if isinstance(scan, Scan) and scan.index not in fresh.ready:
+                name = scan.index.name
+                raise IndexNotReadyError(self._mapper.model.__name__, name, _state(fresh, name))
+        self.knowledge = fresh
+
+    def _checked(self, hits: Sequence[Hit], records: Sequence[FetchedRecord]) -> list[Match]:
+        """Give the matches among records; those that an index named wrongly are noted."""
+        matches: list[Match] = []
+        checker, reads_table = self._checker, self._streams is None
+        for hit, record in zip(hits, records, strict=True):
+            if record is None:
+                self._stale.append(hit)
+                continue
+            if isinstance(record, DataError):
+                matches.append(Match(hit.key, record, hit.position))
+                continue
+            if not reads_table and not checker.is_current(hit, record):
+                self._stale.append(hit)
+                continue
+            try:
+                if not checker.meets(None if reads_table else hit.stream.branch, hit.key, record):
+                    continue
+            except DataError as exc:
+                matches.append(Match(hit.key, exc, hit.position))
+                continue
+            matches.append(Match(hit.key, record, hit.position))
+        return matches
+
+    def _mend(self) -> RoundTrips[None]:
+        stale, self._stale = self._stale, []
+        if not stale:
+            return
+        if self._streams is None:
+            yield from sweep(self._mapper, [hit.key for hit in stale])
+        else:
+            yield from mend(self._mapper, self.knowledge.definitions, stale)
+
+    def _read_names(self) -> tuple[str, ...] | None:
+        if self._columns is None or self._checker.needs_whole or self._mapper.reads_whole:
+            return None
+        return tuple(dict.fromkeys((*self._columns, *self._checker.names)))
+
+    def _others_names(self) -> tuple[str, ...] | None:
+        if self._checker.needs_whole or self._mapper.reads_whole:
+            return None
+        return self._checker.names
+
+    def _choices(self, knowledge: Knowledge) -> Choices:
+        ready = knowledge.ready
+        if self._indexes is not None:
+            ready = tuple(index for index in ready if index.name in self._indexes)
+        return choices_of(self._mapper, ready, self.request.condition, self.request.orders)
+
+    def _plan(self, choices: Choices, counts: Sequence[int] | None) -> Plan | None:
+        plan = decide(choices, counts, self.request.limit, in_order=self._in_order)
+        if plan is not None:
+            return plan
+        if choices.is_everything and not choices.orders:
+            return Plan(choices.condition, (), None, True)
+        if self.request.allow_scan and not (self._in_order and choices.orders):
+            return Plan(choices.condition, choices.orders, None, not choices.orders)
+        return None
+
+    def _refusal(self, choices: Choices, knowledge: Knowledge) -> QueryError:
+        """Give the error of a query that no ready index serves."""
+        mapper, request = self._mapper, self.request
+        declared = usable_indexes(mapper, definitions_of(mapper))
+        for indexes in (knowledge.defined, (*knowledge.defined, *declared)):
+            wanted = decide(
+                choices_of(mapper, indexes, request.condition, request.orders), None, None, in_order=self._in_order
+            )
+            for scan in wanted.scans or () if wanted is not None else ():
+                if isinstance(scan, Scan) and scan.index not in knowledge.ready:
+                    name = scan.index.name
+                    return IndexNotReadyError(mapper.model.__name__, name, _state(knowledge, name))
+        return no_index_error(mapper, choices, {index.parts[0].field for index in knowledge.ready})
+
+    def _check_damage(self, index_key: str, others: Sequence[bytes]) -> RoundTrips[None]:
+        """Raise an error if an index is empty, although there is a record that must be in it."""
+        mapper, start = self._mapper, len(self._mapper.start)
+        apart = {text_of(member) for member in others}
+        page = yield from index_after(mapper, None, SWEEP_CHUNK)
+        keys = [key for key in page if key[start:] not in apart]
+        there = check((yield [("EXISTS", key) for key in keys])) if keys else []
+        alive = [key for key, exists in zip(keys, there, strict=True) if exists]
+        if not alive:
+            return
+        key, other = alive[0], bytes_of(alive[0][start:])
+        before, size, listed, after = check(
+            (yield [("EXISTS", key), ("ZCARD", index_key), ("ZSCORE", mapper.keys.others, other), ("EXISTS", key)])
+        )
+        if before and after and size == 0 and listed is None:
+            name = next(
+                index.name
+                for index in self.knowledge.definitions.indexes
+                if mapper.keys.field_index(index.name) == index_key
+            )
+            raise IndexDamagedError(mapper.model.__name__, name, index_key)
+
+
+def _count_commands(mapper: Mapper[M], choices: Choices) -> list[Command]:
+    scans = [(mapper.keys.field_index(scan.index.name), scan) for scan in choices.scans if isinstance(scan, Scan)]
+    return [("ZLEXCOUNT", key, b"[" + one.first, b"(" + one.end) for key, scan in scans for one in scan.ranges]
+
+
+def _counts(choices: Choices, replies: Sequence[Reply]) -> list[int]:
+    found = iter(replies)
+    return [
+        len(scan.values) if isinstance(scan, KeyScan) else sum(cast(int, next(found)) for _ in scan.ranges)
+        for scan in choices.scans
+    ]
+
+
+def _is_open(choices: Choices) -> bool:
+    """Whether the choice depends on how many members there are."""
+    branches = choices.branches or ()
+    if any(len(branch) > 1 for branch in branches):
+        return True
+    is_ordered = all(isinstance(scan, Scan) and scan.order_start is not None for branch in branches for scan in branch)
+    return bool(choices.walks) and bool(branches) and not is_ordered
+
+
+def _state(knowledge: Knowledge, name: str) -> str:
+    return knowledge.states.get(name, "missing").partition(" ")[0]
