@@ -127,11 +127,11 @@ def _masked_token(match: re.Match[str]) -> str:
     closing = _CLOSING.search(token)
     end = closing.start() if closing else len(token)
     url, rest = token[:end], token[end:]
-    scheme, _, behind = url.partition("://")
+    scheme, _, tail = url.partition("://")
     if scheme.lower() in ("http", "https") or scheme.lower() not in _SCHEMES:
         # Pages, and other people's databases: only who signs in is hidden.
         shown = scheme if scheme.lower() in _FOREIGN else MASK  # a password may have :// in it, too
-        token = re.sub(r".*://.*@", f"{shown}://{MASK}@", url) + rest if "@" in behind else token
+        token = re.sub(r".*://.*@", f"{shown}://{MASK}@", url) + rest if "@" in tail else token
         return opening + token
     return opening + masked(url) + rest
 
@@ -155,6 +155,6 @@ def _spelled(found: re.Match[str]) -> str:
     return _SHORT.get(letter) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
-def counted(count: int, one: str, more: str = "") -> str:
+def counted(count: int, singular: str, plural: str = "") -> str:
     """Give a count and its noun: ``1 record``, ``2,000 records``."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

@@ -132,7 +132,7 @@ class Store:
         candidate = cast(object, client)
         if candidate is not None and (isinstance(candidate, redis.Redis) or not hasattr(candidate, "connection_pool")):
             raise TypeError(f"redis_store must be a client of redis.asyncio, not a {_kind_of(candidate)}")
-        self._connector.given = client
+        self._connector.given_client = client
 
     def register_model(self, model: type[StoredModel]) -> None:
         """Bind a model class to this store, and release it from any other.
@@ -155,9 +155,9 @@ class Store:
                 raise ModelDeclarationError(
                     model.__name__, f"has the keys of {full} ({shared}*); give one of them another table or separator"
                 )
-        former = cast("Store | None", model.__dict__.get("_store"))
-        if former is not None and former is not self:
-            former._forget(model)
+        previous = cast("Store | None", model.__dict__.get("_store"))
+        if previous is not None and previous is not self:
+            previous._forget(model)
         self._registered[name] = self.models[model.__name__.lower()] = model
         model._store = self
 
@@ -169,9 +169,9 @@ class Store:
         """
         if name in self._registered:
             return self._registered[name]
-        meant = [full for full, model in self._registered.items() if model.__name__.lower() == name.lower()]
-        if len(meant) > 1:
-            raise KeyError(f"{name} may be {' or '.join(meant)}; name one in full")
+        matches = [full for full, model in self._registered.items() if model.__name__.lower() == name.lower()]
+        if len(matches) > 1:
+            raise KeyError(f"{name} may be {' or '.join(matches)}; name one in full")
         try:
             return self.models[name.lower()]
         except KeyError:
@@ -210,11 +210,11 @@ class Store:
         """Release a model that another store has registered."""
         self._registered.pop(_full_name(model), None)
         short = model.__name__.lower()
-        left = [other for other in self._registered.values() if other.__name__.lower() == short]
+        others = [other for other in self._registered.values() if other.__name__.lower() == short]
         if self.models.get(short) is model:
             del self.models[short]
-            if left:
-                self.models[short] = left[-1]
+            if others:
+                self.models[short] = others[-1]
 
 
 def _primary_key_of(model: type[StoredModel]) -> object:

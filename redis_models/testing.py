@@ -195,48 +195,48 @@ def throwaway_server(
         _current.clear()
         yield _current
         return
-    before = os.environ.get(VARIABLE)
+    previous_url = os.environ.get(VARIABLE)
     server = _begin(settings, urls)
     try:
         server.bind(*models)
         yield server
     finally:
         restore()
-        _end(server, before)
+        _end(server, previous_url)
 
 
 def _begin(settings: str | None, urls: Iterable[str]) -> ThrowawayServer:
     """Redirect to a new server, before a model can be read or written."""
     global _current
-    before, server = os.environ.get(VARIABLE), ThrowawayServer()
+    previous_url, server = os.environ.get(VARIABLE), ThrowawayServer()
     try:
         urls = list(urls)
         for url in urls:
             redirect(url, server.url)
         # Before the models are imported: their modules may read and write.
-        loaded = settings_in_use() if settings is None else None
-        if loaded is None and (settings is not None or not urls or _names_settings()):
-            loaded = load_settings(settings, named_by="redis_models.testing")
+        loaded_settings = settings_in_use() if settings is None else None
+        if loaded_settings is None and (settings is not None or not urls or _names_settings()):
+            loaded_settings = load_settings(settings, named_by="redis_models.testing")
         os.environ[VARIABLE] = server.url
-        if loaded is not None:
-            redirect(loaded.redis_url, server.url)
-            setup(loaded.module)
-            server.keep(model for app in load_apps(loaded) for model in app.models)
+        if loaded_settings is not None:
+            redirect(loaded_settings.redis_url, server.url)
+            setup(loaded_settings.module)
+            server.keep(model for app in load_apps(loaded_settings) for model in app.models)
     except BaseException:
         restore()
-        _end(server, before)
+        _end(server, previous_url)
         raise
     _current = server
     return server
 
 
-def _end(server: ThrowawayServer, before: str | None) -> None:
+def _end(server: ThrowawayServer, previous_url: str | None) -> None:
     global _current
     _current = None
-    if before is None:
+    if previous_url is None:
         os.environ.pop(VARIABLE, None)
     else:
-        os.environ[VARIABLE] = before
+        os.environ[VARIABLE] = previous_url
     server.close()
 
 
@@ -309,9 +309,9 @@ if "pytest" in sys.modules:  # a user of the plugin has it already; no one else 
         if _current is None or fixturedef.scope == "function":
             return (yield)
         server, before = _current, _current.begin_fixture()
-        made = yield
+        result = yield
         server.end_fixture(fixturedef, before)
-        return made
+        return result
 
     def pytest_fixture_post_finalizer(fixturedef: "pytest.FixtureDef[object]") -> None:
         """Forget its records."""

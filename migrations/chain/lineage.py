@@ -190,7 +190,7 @@ def _settle(owners: dict[str, _Owner], lineage: Lineage, migration: LoadedMigrat
     """Refuse keys that other records, or these records, may have or have had: renames would mix them up."""
     if model.keys.start in owners:
         known, other = owners[model.keys.start]
-        if other is lineage and known.is_as(model.keys):
+        if other is lineage and known.has_same_keys(model.keys):
             return
     for known, other in owners.values():
         shared = known.shared_with(model.keys)

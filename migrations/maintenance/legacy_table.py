@@ -165,7 +165,7 @@ def look(shape: Mapper[Any], kind: str, keys: Sequence[bytes]) -> RoundTrips[lis
     *records, indexed, left = yield [
         *(("HMGET", key, STAMP, primary_key) for key in keys),
         ("SMISMEMBER" if kind == "set" else "ZMSCORE", shape.keys.index, *keys),
-        ("SMISMEMBER", shape.keys.beside("left"), *keys),
+        ("SMISMEMBER", shape.keys.backup_key("left"), *keys),
     ]
     if isinstance(indexed, Exception) and str(indexed).startswith("WRONGTYPE"):
         raise index_error(shape)

@@ -183,7 +183,7 @@ def _opened(
     if mapper.version != schema.version:
         return _NOTHING, f"only the {hook} of that version can read it, and the code is at {mapper.version}"
     try:
-        return mapper.opened(key, stored), ""
+        return mapper.without_hooks(key, stored), ""
     except DataError as exc:
         reason = str(exc).removeprefix(f"{printable(key)}: ")
         return _NOTHING, f"it cannot be read through {hook}: {reason}"

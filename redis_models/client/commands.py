@@ -234,18 +234,18 @@ def call_again(
         replies: What they gave.
         once: As for ``call``.
     """
-    missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-    if not missing:
+    positions = [position for position, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if not positions:
         return
     load: Command = ("SCRIPT", "LOAD", script.source)
-    rest = [load, *(commands[place] for place in missing)]
-    second = yield AtMostOnce(rest) if once else rest
-    check(second[:1])
-    for place, reply in zip(missing, second[1:], strict=True):
+    rest = [load, *(commands[position] for position in positions)]
+    replies_again = yield AtMostOnce(rest) if once else rest
+    check(replies_again[:1])
+    for position, reply in zip(positions, replies_again[1:], strict=True):
         if isinstance(reply, NoScriptError):  # a SCRIPT FLUSH came between the two; EVAL brings its own
-            last: list[Command] = [("EVAL", script.source, *commands[place][2:])]
+            last: list[Command] = [("EVAL", script.source, *commands[position][2:])]
             [reply] = yield AtMostOnce(last) if once else last
-        replies[place] = reply
+        replies[position] = reply
 
 
 def hash_of(reply: Reply) -> dict[str, bytes]:
@@ -255,8 +255,8 @@ def hash_of(reply: Reply) -> dict[str, bytes]:
     """
     if type(reply) is not list and isinstance(reply, Mapping):
         return {_NAMES[name]: raw for name, raw in cast("Mapping[bytes, bytes]", reply).items()}
-    flat = iter(cast("list[bytes]", reply))
-    return {_NAMES[name]: raw for name, raw in zip(flat, flat, strict=True)}
+    parts = iter(cast("list[bytes]", reply))
+    return {_NAMES[name]: raw for name, raw in zip(parts, parts, strict=True)}
 
 
 class _Names(dict[bytes, str]):

@@ -45,14 +45,23 @@ class Line:
     """
 
     __slots__ = (
-        "_poll", "connection", "given", "is_asked", "is_elsewhere", "reader", "session", "socket", "wait", "writer",
+        "_poll",
+        "connection",
+        "is_asked",
+        "is_elsewhere",
+        "reader",
+        "returned_at",
+        "session",
+        "socket",
+        "wait",
+        "writer",
     )  # fmt: skip
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.session: Session | None = None
         self.is_asked = False
-        self.given = 0.0
+        self.returned_at = 0.0
         self.is_elsewhere = False
         self.socket: Any = None
         self.writer: Any = None

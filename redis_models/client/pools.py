@@ -102,7 +102,7 @@ class SyncPool:
             except IndexError:
                 line = self._new()
             else:
-                is_fresh = time.monotonic() - line.given < _FRESH_S
+                is_fresh = time.monotonic() - line.returned_at < _FRESH_S
                 if not (is_fresh and line.is_still()) and not _is_quiet(line.connection):
                     line.connection.disconnect()
                     line = None
@@ -151,7 +151,7 @@ class SyncPool:
                 _disconnect(self._idle)  # a new connection may lead to another server
             self.drop(line)
             return
-        line.given = time.monotonic()
+        line.returned_at = time.monotonic()
         self._idle.append(line)
         self._free.put(None)
 
@@ -187,8 +187,8 @@ class SyncPool:
     def new_plain(self) -> redis.ConnectionPool:
         """Make a pool of redis-py with such connections, which answer bytes and do not retry."""
         source: Any = self._source
-        kept: dict[str, Any] = source.connection_kwargs
-        options: dict[str, Any] = {**kept, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
+        kwargs: dict[str, Any] = source.connection_kwargs
+        options: dict[str, Any] = {**kwargs, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
         return redis.ConnectionPool(source.connection_class, **options)
 
     def close(self) -> None:
@@ -219,14 +219,14 @@ class AsyncPool:
         self._patience_s, self._abandoned = patience_s, abandoned
         self._can_end, self._ending = _may_be_on_the_way(source), AsyncEnding()
         self._embedded: EmbeddedServer | None = self._source.connection_kwargs.get("embedded")
-        self._answered = -_UP_S  # when a line was last given back, by ``time.monotonic``
+        self._answered_at = -_UP_S  # when a line was last given back, by ``time.monotonic``
         self._idle: list[Line] = []
         self._free = asyncio.Semaphore(_size_of(source))
         self._is_closed = False
 
     async def await_server(self) -> None:
         """Wait until an embedded server has loaded its data; this does not count as time of the exchange."""
-        if self._embedded is None or self._idle or time.monotonic() - self._answered < _UP_S:
+        if self._embedded is None or self._idle or time.monotonic() - self._answered_at < _UP_S:
             return
         await asyncio.to_thread(self._embedded.ensure)
 
@@ -241,7 +241,7 @@ class AsyncPool:
         try:
             if self._idle:
                 line = self._idle.pop()
-                is_fresh = time.monotonic() - line.given < _FRESH_S
+                is_fresh = time.monotonic() - line.returned_at < _FRESH_S
                 if not (is_fresh and line.is_still()) and not await _is_quiet_async(line.connection):
                     line.abort()
                     await line.connection.disconnect(nowait=True)
@@ -286,7 +286,7 @@ class AsyncPool:
                 await self._close_idle()
             await self.drop(line)
             return
-        self._answered = line.given = time.monotonic()
+        self._answered_at = line.returned_at = time.monotonic()
         self._idle.append(line)
         self._free.release()
 

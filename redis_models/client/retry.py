@@ -90,9 +90,11 @@ def _unreachable(exc: BaseException, address: str, is_left_open: bool, is_write:
     if isinstance(exc, AuthenticationError):
         return ServerRefusedError(f"{address} refuses the user name or password ({exc}); correct it in REDIS_URL")
     is_open = is_left_open and is_write
-    fate = _OPEN if is_open else "nothing was changed"
+    outcome = _OPEN if is_open else "nothing was changed"
     if isinstance(exc, (TimeoutError, builtins.TimeoutError)):
-        return ServerUnreachableError(f"{address} did not answer in time; {fate if is_left_open else _UNSENT}", is_open)
+        return ServerUnreachableError(
+            f"{address} did not answer in time; {outcome if is_left_open else _UNSENT}", is_open
+        )
     if is_left_open:
-        return ServerUnreachableError(f"{address} cannot be reached any more ({exc}); {fate}", is_open)
+        return ServerUnreachableError(f"{address} cannot be reached any more ({exc}); {outcome}", is_open)
     return ServerUnreachableError(f"{address} cannot be reached ({exc}); start the server, or correct REDIS_URL")

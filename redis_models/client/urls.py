@@ -68,11 +68,11 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     if user or password:
         # The repr of redis-py 7's pools shows a password, but not what such an object holds.
         options["credential_provider"] = redis.UsernamePasswordCredentialProvider(user, password)
-    most = options.pop("max_connections", None)
+    max_connections = options.pop("max_connections", None)
     complaint = _wrong_option(kind, options)
     if complaint is not None:
         raise SettingsError(None, f"{masked(url)!r} has an option that there is not{_suggestion(kind, complaint)}")
-    return kind, options if most is None else {**options, "max_connections": most}
+    return kind, options if max_connections is None else {**options, "max_connections": max_connections}
 
 
 def _suggestion(kind: type[object], name: str) -> str:
@@ -82,8 +82,8 @@ def _suggestion(kind: type[object], name: str) -> str:
     )
     known |= {"db", "max_connections"} if name else set[str]()
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_CLOSE)
-    meant = f", perhaps {close[0]} is meant" if close else ""
-    return f"{meant}; its name is not shown, because it may be part of a password: percent-encode / ? # @ & in one"
+    hint = f", perhaps {close[0]} is meant" if close else ""
+    return f"{hint}; its name is not shown, because it may be part of a password: percent-encode / ? # @ & in one"
 
 
 def _wrong_option(kind: Callable[..., object], options: Mapping[str, Any]) -> str | None:

@@ -26,12 +26,12 @@ class EmbeddedConnection(redis.UnixDomainSocketConnection):
 
     def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # redis-py leaves its connections untyped
-        self.path, self._embedded, self._looked_at = embedded.socket_path, embedded, 0.0
+        self.path, self._embedded, self._checked_at = embedded.socket_path, embedded, 0.0
 
     def send_packed_command(self, command: object, check_health: bool = True) -> None:
         """Send, unless the server's directory is gone: it would acknowledge writes that are lost when it stops."""
-        if (now := time.monotonic()) - self._looked_at > _LOOK_S:
-            self._looked_at = now
+        if (now := time.monotonic()) - self._checked_at > _LOOK_S:
+            self._checked_at = now
             self._embedded.check_in_place()
         super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]  # likewise
 
@@ -57,12 +57,12 @@ class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
 
     def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]  # they are checked there
-        self.path, self._embedded, self._looked_at = embedded.socket_path, embedded, 0.0
+        self.path, self._embedded, self._checked_at = embedded.socket_path, embedded, 0.0
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Do what the blocking connection does."""
-        if (now := time.monotonic()) - self._looked_at > _LOOK_S:
-            self._looked_at = now
+        if (now := time.monotonic()) - self._checked_at > _LOOK_S:
+            self._checked_at = now
             self._embedded.check_in_place()
         await super().send_packed_command(command, check_health)
 

@@ -82,12 +82,14 @@ def _candidates() -> Iterator[str]:
 
 def _inspect(path: str) -> ServerProgram:
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", timeout=_PATIENCE)
+        result = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, errors="replace", timeout=_PATIENCE
+        )
     except (OSError, subprocess.SubprocessError) as exc:
         raise EmbeddedServerError(f"{path} cannot be run ({exc})") from exc
-    match = re.match(r"(\w+) server v=((\d+)\.(\d+)[\d.]*)", said.stdout)
+    match = re.match(r"(\w+) server v=((\d+)\.(\d+)[\d.]*)", result.stdout)
     if match is None:
-        raise EmbeddedServerError(f"{path} is not a Valkey or Redis server ('--version' says {said.stdout[:40]!r})")
+        raise EmbeddedServerError(f"{path} is not a Valkey or Redis server ('--version' says {result.stdout[:40]!r})")
     if (int(match[3]), int(match[4])) < _OLDEST:
         raise EmbeddedServerError(f"{path} is {match[1].lower()} {match[2]}, older than 7.0")
     return ServerProgram(path, match[1].lower(), match[2])

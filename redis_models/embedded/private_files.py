@@ -46,11 +46,11 @@ def check_private(path: Path) -> None:
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
         raise EmbeddedServerError(f"{path}: is not a directory any more; find out what replaced it, then start again")
-    me = os.geteuid()
-    if status.st_uid != me:
+    user = os.geteuid()
+    if status.st_uid != user:
         raise EmbeddedServerError(
-            f"{path}: belongs to user {_user(status.st_uid)}, and this is {_user(me)}: the server of a directory is its"
-            f" owner's; 'chown -R {_user(me)} {path}' if that is meant, or name another directory"
+            f"{path}: belongs to user {_user(status.st_uid)}, but this process runs as {_user(user)}; run it as the"
+            f" owner, or run 'chown -R {_user(user)} {path}', or name another directory"
         )
     if status.st_mode & _OTHERS:
         raise EmbeddedServerError(

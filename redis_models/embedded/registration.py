@@ -42,18 +42,18 @@ class EmbeddedUse:
 
     def is_watched(self, fifo: str) -> bool:
         """Whether a reader goes on reading: one that saw the last writer go may not have closed, but reads no more."""
-        mark = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # an end of our own spares us SIGPIPE
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # an end of our own spares us SIGPIPE
         try:
             os.write(self._end, b"\n")
             for _ in range(_LOOKS):
                 time.sleep(_POLL)
                 unread = array.array("i", [0])
-                fcntl.ioctl(mark, termios.FIONREAD, unread)
+                fcntl.ioctl(reader, termios.FIONREAD, unread)
                 if not unread[0]:
                     return True
             return False
         finally:
-            os.close(mark)
+            os.close(reader)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

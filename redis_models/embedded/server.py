@@ -195,7 +195,7 @@ class EmbeddedServer:
 
     def _find_or_start(self) -> str:
         started: ServerProgram | None = None
-        heard = time.monotonic()
+        last_answer = time.monotonic()
         while True:
             answer = ask(self.socket_path, PING)
             if is_ready(answer) and self._is_user():
@@ -203,8 +203,8 @@ class EmbeddedServer:
             with self._alone():
                 started = self._register_or_start(started)
             if answer.startswith(b"-LOADING"):
-                heard = time.monotonic()  # loading may take long
-            if time.monotonic() - heard > PATIENCE:
+                last_answer = time.monotonic()  # loading may take long
+            if time.monotonic() - last_answer > PATIENCE:
                 raise EmbeddedServerError(self._silence())
             if not (is_ready(answer) and self._is_user()):
                 time.sleep(POLL)  # a starting server does not report when it is ready

@@ -1,4 +1,4 @@
-"""``Field``: pydantic's, with what storage needs to know beside it."""
+"""``Field``: pydantic's ``Field`` with two options for storage."""
 
 from collections.abc import Callable
 from types import EllipsisType
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class _PydanticOptions(TypedDict, total=False):
-    """What ``pydantic.Field`` takes too; see there."""
+    """The options of ``pydantic.Field``; see there."""
 
     alias: str | None
     alias_priority: int | None
@@ -79,13 +79,13 @@ def Field(  # pydantic's own spelling
     renamed_from: str | None = None,
     **options: Unpack[_PydanticOptions],
 ) -> Any:
-    """Describe a field: all that ``pydantic.Field`` takes, and two words more.
+    """Describe a field; it takes all options of ``pydantic.Field``, and two more.
 
     Args:
-        default: Value of instances that are made without one; none means required.
+        default: Value of instances that are made without one; if left out, the field is required.
         default_factory: Makes that value, instead of ``default``.
-        primary_key: Whether the field names the record; exactly one field of a model does.
-        renamed_from: The field's stored name before; ``makemigrations`` then renames without asking.
+        primary_key: Whether this is the primary key; exactly one field of a model is.
+        renamed_from: The field's former stored name; ``makemigrations`` then renames it without asking.
         options: See ``pydantic.Field``.
     """
     if default_factory is not None:
@@ -98,5 +98,5 @@ def Field(  # pydantic's own spelling
 
 
 def storage_of(info: FieldInfo) -> Storage:
-    """Give what a field says about its storage."""
+    """Give the storage options of a field."""
     return next((item for item in info.metadata if isinstance(item, Storage)), Storage())

@@ -41,7 +41,7 @@ class UpdateBlocks:
         self.settings, self.open = settings, 0
         self.saved: State | None = None
 
-    def note(self, instance: StoredModel) -> None:
+    def mark_saved(self, instance: StoredModel) -> None:
         """Note that ``instance`` equals its record."""
         self.saved = state_of(instance)
 

@@ -37,8 +37,8 @@ def _takes_none(info: FieldInfo) -> bool:
     return type(None) in get_args(info.annotation)
 
 
-def _is_library_method(method: Hook, ours: Hook) -> bool:
-    return getattr(method, "__func__", method) is getattr(ours, "__func__", None)
+def _is_library_method(method: Hook, library_method: Hook) -> bool:
+    return getattr(method, "__func__", method) is getattr(library_method, "__func__", None)
 
 
 def _key_part(model: "type[_AbstractModel]", name: str) -> str:
@@ -123,12 +123,12 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
     @classmethod
     def __hooks__(cls) -> ModelHooks:
         """The methods that a subclass overrides and that decide how and where its records are stored."""
-        ours, names = _AbstractModel, ("get_table_index_key", "_get_prefix", "_get_separator", "_get_tablename")
-        has_keys = not all(_is_library_method(getattr(cls, name), getattr(ours, name)) for name in names)
+        base, names = _AbstractModel, ("get_table_index_key", "_get_prefix", "_get_separator", "_get_tablename")
+        has_keys = not all(_is_library_method(getattr(cls, name), getattr(base, name)) for name in names)
         serialize, deserialize = cls.serialize_partially, cls.deserialize_partially
         return ModelHooks(
-            None if _is_library_method(serialize, ours.serialize_partially) else serialize,
-            None if _is_library_method(deserialize, ours.deserialize_partially) else deserialize,
+            None if _is_library_method(serialize, base.serialize_partially) else serialize,
+            None if _is_library_method(deserialize, base.deserialize_partially) else deserialize,
             cls.__key_space__ if has_keys else None,
         )
 

@@ -152,14 +152,14 @@ def _mapper_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
 
 def _note_overrides(cls: "ModelMeta") -> None:
     """Note which verbs a model, one of its bases or a mixin overrides."""
-    own: set[str] = set()
+    overridden: set[str] = set()
     for name in _VERBS:
         base = next((base for base in cls.__mro__ if name in vars(base)), None)
         is_theirs = base is not None and base.__module__ not in _LIBRARY
         if base is not None and is_theirs and isinstance(vars(base)[name], (FunctionType, classmethod, staticmethod)):
-            own.add(name)
-    type.__setattr__(cls, "__overrides__", frozenset(own))
-    if "save" in own:
+            overridden.add(name)
+    type.__setattr__(cls, "__overrides__", frozenset(overridden))
+    if "save" in overridden:
         _mark_saves(cls)
     children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
     for child in children:
@@ -182,9 +182,9 @@ def _mark_saves(cls: "ModelMeta") -> None:
         with being_saved(self):
             return await save(self, *arguments, **options)
 
-    made = marked_async if inspect.iscoroutinefunction(save) else marked
-    setattr(made, _MARKED, True)
-    type.__setattr__(cls, "save", made)
+    wrapper = marked_async if inspect.iscoroutinefunction(save) else marked
+    setattr(wrapper, _MARKED, True)
+    type.__setattr__(cls, "save", wrapper)
 
 
 def _forget_mapper(cls: "ModelMeta") -> None:
@@ -219,11 +219,11 @@ def _resolve_annotations(model: type[StoredModel]) -> None:
 
 def _find_primary_key(model: type[StoredModel]) -> None:
     """Find the field that says it is the primary key."""
-    named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
-    if len(named) > 1:
-        raise ModelDeclarationError(model.__name__, f"has {len(named)} primary keys: {', '.join(named)}; keep one")
-    if named:
-        type.__setattr__(model, "_primary_key_field", named[0])
+    names = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
+    if len(names) > 1:
+        raise ModelDeclarationError(model.__name__, f"has {len(names)} primary keys: {', '.join(names)}; keep one")
+    if names:
+        type.__setattr__(model, "_primary_key_field", names[0])
 
 
 @contextmanager
@@ -257,8 +257,8 @@ def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict
 
 def _verbs_of(bases: tuple[type, ...]) -> set[str]:
     """Public names that ``Model`` has beyond pydantic's; none while it is being made itself."""
-    ours = {name for base in bases for cls in base.__mro__ if cls.__module__ in _OURS for name in vars(cls)}
-    return {name for name in ours if not name.startswith("_")} - (set(dir(BaseModel)) - set(vars(Pydantic1Model)))
+    names = {name for base in bases for cls in base.__mro__ if cls.__module__ in _OURS for name in vars(cls)}
+    return {name for name in names if not name.startswith("_")} - (set(dir(BaseModel)) - set(vars(Pydantic1Model)))
 
 
 def _is_class_variable(annotation: object) -> bool:

@@ -216,7 +216,7 @@ class Model(_AbstractModel):
         Keys: writes the records and the index.
         Cost: one script call for every 100 records, atomic for these; 10 calls a round trip, which is not waited for.
         """
-        if "insert" in cls.__overrides__ and (save := pending.get()) is not None and save.is_of(data):
+        if "insert" in cls.__overrides__ and (save := pending.get()) is not None and save.covers(data):
             return await insert_pending(save, life_span_seconds, only)
         return await store_of(cls).run_async(repository_of(cls).insert(data, life_span_seconds, only=only))
 
@@ -320,7 +320,7 @@ class Model(_AbstractModel):
             yield self
             if is_bound(type(self)):
                 await self.save()
-                blocks.note(self)
+                blocks.mark_saved(self)
 
     @classmethod
     async def _ids_to_primary_keys(cls, ids: object = None) -> tuple[list[str], str]:
@@ -343,8 +343,8 @@ class Model(_AbstractModel):
                 with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NO_CONTEXT:
                     super().__setattr__(name, value)
                 return
-            known = tracked_state(self)
-            with NO_CONTEXT if known is None else known.lock:
+            state = tracked_state(self)
+            with NO_CONTEXT if state is None else state.lock:
                 before = state_of(self)
                 try:
                     super().__setattr__(name, value)

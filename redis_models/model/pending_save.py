@@ -29,7 +29,7 @@ class PendingSave:
     only: Only
     if_unchanged: bool
 
-    def is_of(self, data: object) -> bool:
+    def covers(self, data: object) -> bool:
         """Whether what is inserted is what is to be saved."""
         instances = cast("list[object]", data) if isinstance(data, (list, tuple)) else [data]
         return len(instances) == 1 and instances[0] is self.instance

@@ -176,9 +176,9 @@ class SyncRecord(Generic[M]):
 
     def _write_assigned(self, name: str) -> None:
         """Write a field that was assigned, as an AutoModel does, and other changed fields."""
-        model, known = type(self._instance), tracked_state(self._instance)
+        model, state = type(self._instance), tracked_state(self._instance)
         store = store_of(model)
-        if known is None or not save_at_once(model.__mapper__, store.sync_client, self._instance, known, name):
+        if state is None or not save_at_once(model.__mapper__, store.sync_client, self._instance, state, name):
             store.run(repository_of(model).sync(self._instance, name))
 
     def delete(self) -> list[int] | None:
@@ -193,7 +193,7 @@ class SyncRecord(Generic[M]):
             yield self._instance
             if is_bound(type(self._instance)):
                 self.save()
-                blocks.note(self._instance)
+                blocks.mark_saved(self._instance)
 
 
 def record_of(instance: M) -> SyncRecord[M]:
@@ -259,8 +259,8 @@ class OverriddenRecord(SyncRecord[M]):
         if self._is_ours():
             super()._write_assigned(name)
             return
-        if (known := tracked_state(self._instance)) is not None:
-            known.mark_assigned(name)
+        if (state := tracked_state(self._instance)) is not None:
+            state.mark_assigned(name)
         self._run_save({})
 
     def _is_ours(self) -> bool:

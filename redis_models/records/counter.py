@@ -160,14 +160,14 @@ def _checks(item: object) -> bool:
 
 
 def _has_validators(mapper: Mapper[Any], name: str) -> bool:
-    found = mapper.model.__pydantic_decorators__
+    decorators = mapper.model.__pydantic_decorators__
     fields = {
         field
-        for validator in (*found.field_validators.values(), *found.validators.values())
+        for validator in (*decorators.field_validators.values(), *decorators.validators.values())
         for field in validator.info.fields
     }
     return bool({name, "*"} & fields) or any(
-        validator.info.mode in _WHOLE for validator in found.model_validators.values()
+        validator.info.mode in _WHOLE for validator in decorators.model_validators.values()
     )
 
 

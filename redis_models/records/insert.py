@@ -62,32 +62,32 @@ def insert(
     if len(instances) == 1:
         return (yield from _insert_one(mapper, upgrader, instances[0], ttl, only))
     # A record that its first try has made would look like another client's to a second one.
-    once, is_ahead = only == "new", False
+    once, is_pipelined = only == "new", False
     if once or len(instances) > _ENCODED_AT_ONCE:
         keys = [mapper.key_of(getattr(instance, mapper.primary_key)) for instance in instances]
         if once:
             _check_unique(mapper, keys)
         # A record that is given twice must be written in that order, so nothing is pipelined then.
-        is_ahead = not once and len(set(keys)) == len(keys)
+        is_pipelined = not once and len(set(keys)) == len(keys)
     figures: list[int] = []
     sent = deque[tuple[_InsertBatch[M], PendingReplies]]()
-    parcels, refused = _make_batches(mapper, instances, ttl, only), None
+    batches, refused = _make_batches(mapper, instances, ttl, only), None
     try:
         while True:
             try:
-                parcel = next(parcels)
+                batch = next(batches)
             except StopIteration:
                 break
             except DataError as exc:
                 refused = exc  # raised after the batches that were sent before
                 break
-            sent.append((parcel, PendingReplies()))
-            commands = [attempt.command for attempt in parcel.tries]
-            if is_ahead:
-                sent[-1] = parcel, (yield from pipelined(commands))
+            sent.append((batch, PendingReplies()))
+            commands = [script_call.command for script_call in batch.calls]
+            if is_pipelined:
+                sent[-1] = batch, (yield from pipelined(commands))
             else:
-                sent[-1] = parcel, PendingReplies((yield AtMostOnce(commands) if once else commands))
-            if len(sent) > is_ahead:
+                sent[-1] = batch, PendingReplies((yield AtMostOnce(commands) if once else commands))
+            if len(sent) > is_pipelined:
                 figures += yield from _finish_batch(mapper, upgrader, *sent[0], once)
                 sent.popleft()
         if sent:
@@ -97,11 +97,11 @@ def insert(
         if refused is not None:
             raise refused
     except BaseException as exc:
-        for parcel, _ in sent:
-            for instance, fields in zip(parcel.instances, parcel.fields, strict=True):
-                if (known := tracked_state(instance)) is not None:
+        for batch, _ in sent:
+            for instance, fields in zip(batch.instances, batch.fields, strict=True):
+                if (state := tracked_state(instance)) is not None:
                     # Some scripts of the batch may have been applied before another one was refused.
-                    known.mark_unknown(
+                    state.mark_unknown(
                         Change(fields, {}, [], {}), exc if len(instances) <= WRITE_CHUNK else BaseException()
                     )
         raise
@@ -114,19 +114,19 @@ def _insert_one(
     put = Put(mapper, instance, ttl, only)
     key, fields = put.key, put.fields
     if len(fields) > MOST_NAMES:
-        attempt = _write_call(mapper, [key], [fields], ttl, only)
+        script_call = _write_call(mapper, [key], [fields], ttl, only)
     else:
-        attempt = ScriptCall(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
-    commands = (attempt.command,)
+        script_call = ScriptCall(_PUT, (key,), put.command, once=only == "new", writes_whole=True)
+    commands = (script_call.command,)
     try:
-        replies = yield AtMostOnce(commands) if attempt.once else commands
-        yield from call_again(attempt.script, commands, replies, once=attempt.once)
-        figures = yield from resolve_reply(mapper, upgrader, attempt, check(replies)[0])
+        replies = yield AtMostOnce(commands) if script_call.once else commands
+        yield from call_again(script_call.script, commands, replies, once=script_call.once)
+        figures = yield from resolve_reply(mapper, upgrader, script_call, check(replies)[0])
     except BaseException as exc:
-        if (known := tracked_state(instance)) is not None:
-            known.mark_unknown(Change(fields, {}, [], {}), exc)
+        if (state := tracked_state(instance)) is not None:
+            state.mark_unknown(Change(fields, {}, [], {}), exc)
         raise
-    put.is_settled_by(figures)
+    put.accept_reply(figures)
     return cast("list[int]", figures)
 
 
@@ -155,7 +155,7 @@ class Put(Generic[M]):
         arguments = (only or "any", mapper.version, ttl, *flatten(self.fields))
         self.command = _PUT.command((mapper.keys.index, self.key), arguments)
 
-    def is_settled_by(self, reply: Reply) -> bool:
+    def accept_reply(self, reply: Reply) -> bool:
         """Tell whether a reply says that the record is written; if so, the instance remembers it."""
         if not isinstance(reply, list) or type(cast("list[object]", reply)[0]) is not int:
             return False
@@ -171,13 +171,13 @@ class _InsertBatch(Generic[M]):
         instances: The instances to write.
         fields: Stored fields of each.
         values: Values of each, as they were encoded; the instances may change before the replies come.
-        tries: The script calls that write them.
+        calls: The script calls that write them.
     """
 
     instances: Sequence[M]
     fields: Sequence[dict[str, bytes]]
     values: Sequence[dict[str, object]]
-    tries: Sequence[ScriptCall]
+    calls: Sequence[ScriptCall]
 
 
 def _make_batches(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: Only) -> Iterator[_InsertBatch[M]]:
@@ -187,7 +187,7 @@ def _make_batches(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, o
         keys = [mapper.key_of(getattr(instance, mapper.primary_key)) for instance in chunk]
         values = [values_of(instance) for instance in chunk]  # first, so that later assignments count as changes
         fields = [mapper.encode(instance) for instance in chunk]
-        tries = [
+        script_calls = [
             _write_call(
                 mapper,
                 keys[first : first + WRITE_CHUNK],
@@ -198,35 +198,35 @@ def _make_batches(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, o
             for first in range(0, len(chunk), WRITE_CHUNK)
         ]
         first = 0
-        for batch in _group_calls(tries):
-            end = first + WRITE_CHUNK * len(batch)
-            yield _InsertBatch(chunk[first:end], fields[first:end], values[first:end], batch)
+        for calls_of_batch in _group_calls(script_calls):
+            end = first + WRITE_CHUNK * len(calls_of_batch)
+            yield _InsertBatch(chunk[first:end], fields[first:end], values[first:end], calls_of_batch)
             first = end
 
 
-def _group_calls(tries: Iterable[ScriptCall]) -> Iterator[list[ScriptCall]]:
+def _group_calls(script_calls: Iterable[ScriptCall]) -> Iterator[list[ScriptCall]]:
     batch: list[ScriptCall] = []
     size = 0
-    for attempt in tries:
-        if batch and size + attempt.weight > _BYTES_A_BATCH:
+    for script_call in script_calls:
+        if batch and size + script_call.weight > _BYTES_A_BATCH:
             yield batch
             batch, size = [], 0
-        batch.append(attempt)
-        size += attempt.weight
+        batch.append(script_call)
+        size += script_call.weight
     if batch:
         yield batch
 
 
 def _finish_batch(
-    mapper: Mapper[M], upgrader: Upgrader | None, parcel: _InsertBatch[M], replies: list[Reply], once: bool
+    mapper: Mapper[M], upgrader: Upgrader | None, batch: _InsertBatch[M], replies: list[Reply], once: bool
 ) -> RoundTrips[list[int]]:
-    """Handle the replies to a parcel, and have its instances remember their records; give the figures."""
-    yield from call_again(_WRITE, [attempt.command for attempt in parcel.tries], replies, once=once)
+    """Handle the replies to a batch, and have its instances remember their records; give the figures."""
+    yield from call_again(_WRITE, [script_call.command for script_call in batch.calls], replies, once=once)
     figures: list[int] = []
-    for attempt, reply in zip(parcel.tries, check(replies), strict=True):
-        figures.extend(cast("list[int]", (yield from resolve_reply(mapper, upgrader, attempt, reply))))
-    keys = (key for attempt in parcel.tries for key in attempt.keys)
-    for instance, key, fields, written in zip(parcel.instances, keys, parcel.fields, parcel.values, strict=True):
+    for script_call, reply in zip(batch.calls, check(replies), strict=True):
+        figures.extend(cast("list[int]", (yield from resolve_reply(mapper, upgrader, script_call, reply))))
+    keys = (key for script_call in batch.calls for key in script_call.keys)
+    for instance, key, fields, written in zip(batch.instances, keys, batch.fields, batch.values, strict=True):
         track_written(mapper, instance, key, fields, written)
     return figures
 
@@ -236,17 +236,17 @@ def _write_call(
 ) -> ScriptCall:
     """Make the call that writes whole records."""
     arguments: list[Argument] = [only or "any", mapper.version, ttl]
-    raws: list[bytes] = []
+    values: list[bytes] = []
     for fields in records:
-        raws += fields.values()
+        values += fields.values()
     if mapper.reads_whole or len(mapper.names) > MOST_NAMES:
         arguments.append("")
         for fields in records:
             arguments += [2 * len(fields), *flatten(fields)]
     else:
-        arguments += [len(mapper.names), *mapper.names, *raws]
+        arguments += [len(mapper.names), *mapper.names, *values]
     command = _WRITE.command([mapper.keys.index, *keys], arguments)
-    return ScriptCall(_WRITE, keys, command, once=only == "new", weight=sum(map(len, raws)), writes_whole=True)
+    return ScriptCall(_WRITE, keys, command, once=only == "new", weight=sum(map(len, values)), writes_whole=True)
 
 
 def _check_unique(mapper: Mapper[M], keys: Sequence[str]) -> None:

@@ -124,15 +124,15 @@ def parse_records(
     # One cast for all: a call of ``cast`` for each record is measured in a select.
     rows = cast("Sequence[list[bytes | None] | ResponseError]", replies)
     records = [_parse_fields(mapper, names, key, row) for key, row in zip(keys, rows, strict=True)]
-    unsettled = [
-        place for place, record in enumerate(records) if record is None or isinstance(record, RecordTooOldError)
+    to_read_whole = [
+        position for position, record in enumerate(records) if record is None or isinstance(record, RecordTooOldError)
     ]
-    if unsettled:
+    if to_read_whole:
         # Whole: an upgrade needs the old fields, and a record may have none of the fields that were read.
-        second = yield [("HGETALL", keys[place]) for place in unsettled]
-        for place, reply in zip(unsettled, second, strict=True):
-            records[place] = _parse_whole(mapper, upgrader, names, keys[place], reply)
-        yield from _write_back(mapper, upgrader, [keys[place] for place in unsettled], second)
+        whole_replies = yield [("HGETALL", keys[position]) for position in to_read_whole]
+        for position, reply in zip(to_read_whole, whole_replies, strict=True):
+            records[position] = _parse_whole(mapper, upgrader, names, keys[position], reply)
+        yield from _write_back(mapper, upgrader, [keys[position] for position in to_read_whole], whole_replies)
     return records
 
 
@@ -214,23 +214,23 @@ def parse_keys(mapper: Mapper[M], replies: Sequence[Reply], after: str | None, l
         return [text_of(raw) for raw in found]
     if last is None:
         return (yield from keys_at(mapper, 0, limit))
-    [place] = check((yield [("ZRANK", mapper.keys.index, last)]))
-    if place is not None:
-        return (yield from keys_at(mapper, cast(int, place) + 1, limit))
+    [rank] = check((yield [("ZRANK", mapper.keys.index, last)]))
+    if rank is not None:
+        return (yield from keys_at(mapper, cast(int, rank) + 1, limit))
     return (yield from keys_at(mapper, 0, limit, last))
 
 
-def keys_at(mapper: Mapper[M], place: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
+def keys_at(mapper: Mapper[M], position: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
     """Give the next ``limit`` record keys of the index from a position on, and only those after ``after``."""
     own: list[bytes] = []
     count = limit
     while len(own) < limit:
-        [reply] = yield [("ZRANGE", mapper.keys.index, place, place + count - 1)]
+        [reply] = yield [("ZRANGE", mapper.keys.index, position, position + count - 1)]
         found = index_members(mapper, reply)
         own += [key for key in mapper.keys.owned_members(found) if after is None or key > after]
         if len(found) < count:
             break
-        place, count = place + count, SWEEP_CHUNK
+        position, count = position + count, SWEEP_CHUNK
     return [text_of(raw) for raw in own[:limit]]
 
 
@@ -261,15 +261,15 @@ def index_error(mapper: Mapper[M]) -> DataError:
 
 
 def _parse_fields(
-    mapper: Mapper[M], names: Sequence[str], key: str, raws: list[bytes | None] | ResponseError
+    mapper: Mapper[M], names: Sequence[str], key: str, values: list[bytes | None] | ResponseError
 ) -> FetchedRecord:
     """Give the record of a reply of HMGET; RecordTooOldError or None means that it must be read whole."""
-    if isinstance(raws, ResponseError):
-        return _error_of(key, raws)
-    stamp = raws[-1]
-    if stamp == mapper.stamp and None not in raws:
-        return dict(zip(names, cast("list[bytes]", raws), strict=False))  # the stamp comes last
-    record = {name: raw for name, raw in zip(names, raws, strict=False) if raw is not None}
+    if isinstance(values, ResponseError):
+        return _error_of(key, values)
+    stamp = values[-1]
+    if stamp == mapper.stamp and None not in values:
+        return dict(zip(names, cast("list[bytes]", values), strict=False))  # the stamp comes last
+    record = {name: raw for name, raw in zip(names, values, strict=False) if raw is not None}
     if stamp == mapper.stamp:
         return record
     if stamp is None and not record:
@@ -331,10 +331,10 @@ def _version_error(mapper: Mapper[M], key: str, stamp: bytes | None) -> DataErro
 
 
 def _error_of(key: str, error: ResponseError) -> DataError:
-    ours: RedisModelsError = WrongKeyTypeError(key) if str(error).startswith("WRONGTYPE") else translate(error)
-    if isinstance(ours, DataError):
-        return ours
-    raise ours from error
+    translated: RedisModelsError = WrongKeyTypeError(key) if str(error).startswith("WRONGTYPE") else translate(error)
+    if isinstance(translated, DataError):
+        return translated
+    raise translated from error
 
 
 def sweep(mapper: Mapper[M], keys: Sequence[str]) -> RoundTrips[int]:

@@ -178,8 +178,8 @@ class Repository(Generic[M]):
         self, instances: M | Iterable[M], life_span: LifeSpan | None = None, *, only: Only = None
     ) -> RoundTrips[list[int]]:
         name, data = self.mapper.model.__name__, cast(object, instances)
-        is_one = isinstance(data, (BaseModel, str, bytes, dict)) or not isinstance(data, Iterable)
-        instances = [cast(M, data)] if is_one else list(cast("Iterable[M]", data))
+        is_single = isinstance(data, (BaseModel, str, bytes, dict)) or not isinstance(data, Iterable)
+        instances = [cast(M, data)] if is_single else list(cast("Iterable[M]", data))
         for instance in instances:
             if not isinstance(instance, self.mapper.model):
                 shown = mask_if_secret(instance, self.mapper.conceals(""))
@@ -197,16 +197,16 @@ class Repository(Generic[M]):
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
     ) -> RoundTrips[list[int]]:
         """Save an instance, and give the figures of ``insert``."""
-        known = tracked_state(instance)
-        if known is not None and only is None:
+        state = tracked_state(instance)
+        if state is not None and only is None:
             ttl = "" if life_span is KEEP else self._ttl(life_span)
-            yield from write.save(self.mapper, self.upgrader, instance, known, ttl, if_unchanged)
+            yield from write.save(self.mapper, self.upgrader, instance, state, ttl, if_unchanged)
             return [0, 0]
         name, ttl = self.mapper.model.__name__, self._ttl(life_span)
-        if _checked(name, only) == "existing" and known is not None:
-            yield from write.save(self.mapper, self.upgrader, instance, known, ttl, if_unchanged, always=True)
+        if _checked(name, only) == "existing" and state is not None:
+            yield from write.save(self.mapper, self.upgrader, instance, state, ttl, if_unchanged, always=True)
             return [0, 0]
-        if if_unchanged and (known is not None or only == "existing"):
+        if if_unchanged and (state is not None or only == "existing"):
             raise ValueError(f"{name}.save: if_unchanged and only={only!r} contradict each other; give one of them")
         if life_span is KEEP:  # there is nothing to keep where there is no record
             ttl = ttl_of_new(self._ttl(None))
@@ -225,15 +225,15 @@ class Repository(Generic[M]):
             return False
         ttl = "" if self.mapper.ttl is self.life_span_s is None else ttl_of_new(self._ttl(None))
         put = inserting.Put(self.mapper, instance, ttl)
-        return put.is_settled_by(driver.exchange((put.command,))[0])
+        return put.accept_reply(driver.exchange((put.command,))[0])
 
     def sync(self, instance: M, assigned: str) -> RoundTrips[None]:
         """Write a field that was assigned, and what else changed."""
-        known = tracked_state(instance)
-        if known is None:
+        state = tracked_state(instance)
+        if state is None:
             yield from self.save(instance)
             return
-        yield from write.save(self.mapper, self.upgrader, instance, known, "", assigned=assigned)
+        yield from write.save(self.mapper, self.upgrader, instance, state, "", assigned=assigned)
 
     def patch(self, id: object, changes: dict[str, object]) -> RoundTrips[None]:
         yield from write.patch(self.mapper, self.upgrader, self.mapper.key_of(id), self._validated(changes))
@@ -251,16 +251,16 @@ class Repository(Generic[M]):
         return list((yield from write.delete(self.mapper, keys)))
 
     def delete_instance(self, instance: M) -> RoundTrips[list[int] | None]:
-        known = tracked_state(instance)
-        is_elsewhere = known is not None and self.mapper.is_movable
+        state = tracked_state(instance)
+        has_own_place = state is not None and self.mapper.is_movable
         key = (
-            known.key_for(self.mapper, instance)
-            if known and is_elsewhere
+            state.key_for(self.mapper, instance)
+            if state and has_own_place
             else self.mapper.key_of(self._pk_of(instance))
         )
         counts = yield from write.delete(self.mapper, [key])
-        if known is not None:
-            known.mark_deleted()
+        if state is not None:
+            state.mark_deleted()
         return list(counts)
 
     def delete_all(self) -> RoundTrips[int]:
@@ -298,8 +298,8 @@ class Repository(Generic[M]):
         keys = [self.mapper.key_of(pk) for pk in wanted]
         return sorted(keys) if isinstance(ids, (set, frozenset)) else keys
 
-    def _ttl(self, asked: LifeSpan | None) -> TtlArgument:
-        for life_span in (asked, self.mapper.ttl, self.life_span_s):
+    def _ttl(self, requested: LifeSpan | None) -> TtlArgument:
+        for life_span in (requested, self.mapper.ttl, self.life_span_s):
             if life_span is not None:
                 return ttl_argument(self.mapper.model, life_span)
         return ttl_argument(self.mapper.model, KEEP)
@@ -317,8 +317,8 @@ class Repository(Generic[M]):
                 raise EncodeError(
                     self.mapper.model.__name__, name, mask_if_secret(value, self.mapper.conceals(name)), reason
                 )
-        blank = self.mapper.model.model_construct()
-        vars(blank).clear()  # a validator that looks at another field must not take its default for what is stored
+        empty = self.mapper.model.model_construct()
+        vars(empty).clear()  # a validator that looks at another field must not take its default for what is stored
         validator = cast(Any, self.mapper.model).__pydantic_validator__
         valid: dict[str, object] = {}
         for name, value in changes.items():
@@ -329,7 +329,7 @@ class Repository(Generic[M]):
                 raise self.mapper._no_key(value, "cannot be patched; insert a new record")
             error: EncodeError | None = None
             try:
-                validator.validate_assignment(blank, name, value)
+                validator.validate_assignment(empty, name, value)
             except ValidationError as exc:
                 error = self.mapper.encode_error(name, value, exc)
             except (AttributeError, KeyError) as exc:
@@ -340,7 +340,7 @@ class Repository(Generic[M]):
                 error.__cause__ = exc
             if error is not None:
                 raise error
-            valid[name] = (blank.__pydantic_extra__ or {})[name] if is_extra else blank.__dict__[name]
+            valid[name] = (empty.__pydantic_extra__ or {})[name] if is_extra else empty.__dict__[name]
         return valid
 
 

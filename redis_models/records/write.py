@@ -64,7 +64,7 @@ def save(
     mapper: Mapper[M],
     upgrader: Upgrader | None,
     instance: M,
-    known: TrackedState,
+    state: TrackedState,
     ttl: TtlArgument,
     if_unchanged: bool = False,
     assigned: str | None = None,
@@ -77,7 +77,7 @@ def save(
         mapper: The model.
         upgrader: Upgrades an older record first.
         instance: The instance to write.
-        known: Its tracked state.
+        state: Its tracked state.
         ttl: As the script takes it.
         if_unchanged: Whether another writer's change since then is an error.
         assigned: A field to write, changed or not.
@@ -88,13 +88,13 @@ def save(
         ConflictError: Another client changed it, and ``if_unchanged`` is set.
         InvalidPrimaryKeyError: The primary key of a stored instance was changed.
     """
-    key = known.key_for(mapper, instance)
-    change = known.change(mapper, instance, assigned)
+    key = state.key_for(mapper, instance)
+    change = state.change(mapper, instance, assigned)
     if not change and not if_unchanged and not always and ttl == "":
-        known.mark_saved(change)
+        state.mark_saved(change)
         return
     try:
-        command = save_command(mapper, key, change, ttl, known.stored if if_unchanged else None)
+        command = save_command(mapper, key, change, ttl, state.stored if if_unchanged else None)
         # Its own success would look like another client's change to a second try.
         [reply] = yield AtMostOnce([command]) if if_unchanged else [command]
         if type(reply) is not int:  # nearly never
@@ -104,26 +104,26 @@ def save(
                 mapper, upgrader, ScriptCall(_SAVE, [key], command, if_unchanged), check([reply])[0]
             )
     except BaseException as exc:
-        known.mark_unknown(change, exc)
+        state.mark_unknown(change, exc)
         raise
-    known.mark_saved(change)
+    state.mark_saved(change)
 
 
-def save_at_once(mapper: Mapper[M], driver: Driver, instance: M, known: TrackedState, assigned: str) -> bool:
+def save_at_once(mapper: Mapper[M], driver: Driver, instance: M, state: TrackedState, assigned: str) -> bool:
     """Do what ``save`` does for an assignment, in one exchange and without a generator, which takes a tenth less time.
 
     Returns:
         Whether it is written; if not, nothing was, and ``save`` must do it.
     """
-    key, change = known.key_for(mapper, instance), known.change(mapper, instance, assigned)
+    key, change = state.key_for(mapper, instance), state.change(mapper, instance, assigned)
     try:
         [reply] = driver.exchange((save_command(mapper, key, change),)) if change else [0]
     except BaseException as exc:
-        known.mark_unknown(change, exc)
+        state.mark_unknown(change, exc)
         raise
     if type(reply) is not int:
         return False
-    known.mark_saved(change)
+    state.mark_saved(change)
     return True
 
 
@@ -154,19 +154,19 @@ def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str,
         DecodeError: The field holds no such number.
     """
     counter = counter_of(mapper, name, by)
-    adding = counter.increment(by)
+    addition = counter.increment(by)
     kind = "int" if counter.is_int else "float"
     # As text that reads back the same, whichever client packs it.
-    number, low, high = repr(adding.by), repr(adding.low), repr(adding.high)
+    number, low, high = repr(addition.by), repr(addition.low), repr(addition.high)
     command = _INCREMENT.command(
-        [mapper.keys.index, key], [mapper.version, name, number, adding.start, kind, low, high]
+        [mapper.keys.index, key], [mapper.version, name, number, addition.start, kind, low, high]
     )
-    meanings: ErrorsByReason = {
+    errors: ErrorsByReason = {
         b"VALUE": partial(counter.no_number, key),
         b"RANGE": partial(counter.out_of_range, by),
     }
     [reply] = check((yield from call(_INCREMENT, [command], once=True)))
-    total = yield from resolve_reply(mapper, upgrader, ScriptCall(_INCREMENT, [key], command, True, meanings), reply)
+    total = yield from resolve_reply(mapper, upgrader, ScriptCall(_INCREMENT, [key], command, True, errors), reply)
     return int(cast(bytes, total)) if counter.is_int else float(cast(bytes, total))
 
 
@@ -258,7 +258,7 @@ class ScriptCall:
     weight: int = 0
     writes_whole: bool = False
 
-    def replacing(self, stamps: Mapping[int, bytes]) -> Command:
+    def with_replacements(self, stamps: Mapping[int, bytes]) -> Command:
         """Give the call that replaces older records as they are, by their places and the stamps that they have."""
         place = 3 + 1 + len(self.keys)  # EVALSHA, digest, count, index, records; then the mode
         mode = b"".join(
@@ -290,39 +290,41 @@ def flatten(fields: Mapping[str, bytes]) -> list[Argument]:
     return [part for pair in fields.items() for part in pair]
 
 
-def resolve_reply(mapper: Mapper[M], upgrader: Upgrader | None, attempt: ScriptCall, reply: Reply) -> RoundTrips[Reply]:
+def resolve_reply(
+    mapper: Mapper[M], upgrader: Upgrader | None, script_call: ScriptCall, reply: Reply
+) -> RoundTrips[Reply]:
     """Give the reply of an applied script. Upgrade older records and call it again; raise the error of a refusal.
 
     Whole records replace older ones that no migration can upgrade, in the same script as all other writes, so that it
     writes once, or not at all.
     """
-    replaced: dict[int, bytes] = {}
+    replacements: dict[int, bytes] = {}
     for _ in range(_TRIES):
-        error = _refusal(mapper, attempt.keys, reply, attempt.meanings)
+        error = _refusal(mapper, script_call.keys, reply, script_call.meanings)
         if error is None:
             return reply
         if not isinstance(error, RecordTooOldError) or upgrader is None:
             raise error
         older = cast("list[Any]", reply)[2:]
-        for place, stamp in zip(older[::2], older[1::2], strict=True):
-            if not (yield from _is_upgraded(mapper, upgrader, attempt, place)):
-                replaced[place] = stamp
-        command = attempt.replacing(replaced) if replaced else attempt.command
-        [reply] = check((yield from call(attempt.script, [command], once=attempt.once)))
+        for position, stamp in zip(older[::2], older[1::2], strict=True):
+            if not (yield from _is_upgraded(mapper, upgrader, script_call, position)):
+                replacements[position] = stamp
+        command = script_call.with_replacements(replacements) if replacements else script_call.command
+        [reply] = check((yield from call(script_call.script, [command], once=script_call.once)))
     raise ConflictError(
-        attempt.keys[0],
-        f"not written: older code keeps writing this record, or one of the {len(attempt.keys)} of its batch, at"
+        script_call.keys[0],
+        f"not written: older code keeps writing this record, or one of the {len(script_call.keys)} of its batch, at"
         " an older version; stop that code, then try again",
     )
 
 
-def _is_upgraded(mapper: Mapper[M], upgrader: Upgrader, attempt: ScriptCall, place: int) -> RoundTrips[bool]:
+def _is_upgraded(mapper: Mapper[M], upgrader: Upgrader, script_call: ScriptCall, position: int) -> RoundTrips[bool]:
     try:
-        yield from upgrader.rewrite(mapper.model, attempt.keys[place - 1])
+        yield from upgrader.rewrite(mapper.model, script_call.keys[position - 1])
     except RecordTooOldError:
         raise  # of a version that is not known here, nor what would be lost
     except DataError:
-        if not attempt.writes_whole:
+        if not script_call.writes_whole:
             raise
         return False
     return True
@@ -334,10 +336,10 @@ def _refusal(
     """Give the error that a script's refusal of the first record in it means; None if it was applied."""
     if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
         return None
-    _, reason, place, stored, *fields = cast("tuple[Any, ...]", reply)
+    _, reason, position, stored, *fields = cast("tuple[Any, ...]", reply)
     if reason == b"INDEX":
         return index_error(mapper)
-    key = keys[cast(int, place) - 1]
+    key = keys[cast(int, position) - 1]
     if meanings and reason in meanings:
         return meanings[reason](stored)
     if reason in _REFUSALS:
