@@ -92,7 +92,7 @@ def _print_operations(context: CliContext, chain: Chain, link: LoadedMigration, 
         context.out(f"  {operation.describe()}{risk}")
         context.out(f"      back: {operation.way_back()}")
     for lineage, before, after in explained_models(chain, position):
-        is_static = not backwards and lineage.route.is_static(before.version, after.version)
+        is_static = not backwards and lineage.path.is_static(before.version, after.version)
         where = "in the server" if is_static else "in Python, with compare-and-set"
         context.out(f"  records of {after.name}: version {before.version} → {after.version}, {where}")
     if not any(operation.risk is Risk.EXPIRES for operation in link.operations):

@@ -21,7 +21,7 @@ from ..schema.snapshot import REQUIRED, FieldSchema, ModelSchema
 from .bounds import allows, is_checkable, values_at
 from .history import DEFAULT, STORED_AS, is_stricter
 
-__all__ = ["Earlier", "Rule", "loosened", "stranger_in"]
+__all__ = ["Earlier", "Rule", "loosened", "non_member_in"]
 
 
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
@@ -29,7 +29,7 @@ _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _NUMBERED: Final = re.compile(r"\bEnum\(|\bLiteral\[")
 
 
-def stranger_in(field: FieldSchema) -> Callable[[bytes], str | None] | None:
+def non_member_in(field: FieldSchema) -> Callable[[bytes], str | None] | None:
     """Return a function that finds a value in bytes that is not a member of its enum; None if the type has no enum."""
     if not _NUMBERED.search(_QUOTED.sub("", field.type)):
         return None
@@ -149,7 +149,7 @@ class Earlier:
         for known in self.schema.fields:
             type = self.type_of(known.name)
             later = [FieldSchema(known.name, other) for other in self.later.get(known.name, ()) if other != type]
-            stranger = stranger_in(FieldSchema(known.name, type)) if later else None
+            stranger = non_member_in(FieldSchema(known.name, type)) if later else None
             if stranger is not None:
                 yield _remembered(known.name, self._member_check(known.name, stranger, later))
 

@@ -26,7 +26,7 @@ from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.mapper import Mapper
 from redis_models.records.read import index_error
 
-from ..chain.lineage import routes_of
+from ..chain.lineage import upgrade_paths_of
 from ..executor.progress import Progress
 from ..files.loader import load_chain
 from ..keyspace.results import Failure, unfenced
@@ -140,7 +140,7 @@ def way_up_missing(app: "App", model: "type[Model]") -> bool:
     version = model.__mapper__.version
     if version == 1:
         return False
-    route = routes_of(load_chain(app.label, app.migrations_path)).get(model.__mapper__.keys.start)
+    route = upgrade_paths_of(load_chain(app.label, app.migrations_path)).get(model.__mapper__.keys.start)
     return route is None or not {1, version} <= set(route.versions)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from redis_models.mapping.keys import KeySpace
 
 from ..chain.chain import Chain
-from ..chain.lineage import Lineage, demanded, lineages_of
+from ..chain.lineage import Lineage, constraints_at, lineages_of
 from ..chain.loaded_migration import LoadedMigration
 from ..chain.upgrade_path import UpgradePath
 from ..constraints.earlier_code import Earlier, Rule, loosened
@@ -15,10 +15,10 @@ from ..operations import RemoveField, RenameField, RenameModel
 from ..schema.snapshot import ModelSchema
 from .passes import RewritePass
 
-__all__ = ["earlier_of", "left_alone", "looking_back", "route_looking_back", "unlooked_at"]
+__all__ = ["checked_path", "checked_path_by_keys", "earlier_of", "unchecked_constraints", "unrewritten_records"]
 
 
-def route_looking_back(chain: Chain, start: str, position: int | None) -> UpgradePath:
+def checked_path_by_keys(chain: Chain, start: str, position: int | None) -> UpgradePath:
     """Return the upgrade path of the records under some keys.
 
     Args:
@@ -32,12 +32,12 @@ def route_looking_back(chain: Chain, start: str, position: int | None) -> Upgrad
         for lineage in lineages_of(chain)
         if any(schema.keys.start == start for schema in lineage.schemas.values())
     ]
-    return found[-1].route if position is None else looking_back(chain, found[-1], position)
+    return found[-1].path if position is None else checked_path(chain, found[-1], position)
 
 
-def looking_back(chain: Chain, lineage: Lineage, position: int) -> UpgradePath:
+def checked_path(chain: Chain, lineage: Lineage, position: int) -> UpgradePath:
     """Return the upgrade path of a lineage, which checks that the code at a position can read records that go back."""
-    return replace(lineage.route, earlier=earlier_of(chain, lineage, position))
+    return replace(lineage.path, earlier=earlier_of(chain, lineage, position))
 
 
 def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
@@ -59,7 +59,7 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
         if isinstance(operation, RemoveField)
     }
     before = Earlier(schema, position, migration.name, first, removals, _later_types(chain, schema, position))
-    demands = demanded(chain, position, schema.name)
+    demands = constraints_at(chain, position, schema.name)
     if demands is None:
         return before
     rules = tuple(dict.fromkeys(_loosened_since(chain, schema.name, demands, position)))
@@ -89,7 +89,7 @@ def _later(
         schema = chain.snapshots[place + 1].by_name.get(model)
         if schema is None:
             return
-        yield model, fields, schema, demanded(chain, place + 1, model)
+        yield model, fields, schema, constraints_at(chain, place + 1, model)
     schema = chain.snapshots[-1].by_name.get(model)
     for demands_by_model in (chain.constraints.now, chain.constraints.code()):
         if schema is not None and model in demands_by_model:
@@ -135,7 +135,9 @@ def _with_field(path: str, names: Mapping[str, str]) -> str:
     return names.get(field, field) + path[len(field) :]
 
 
-def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[tuple[KeySpace, Earlier]]:
+def unrewritten_records(
+    chain: Chain, works: Sequence[RewritePass], start: int, target: int
+) -> list[tuple[KeySpace, Earlier]]:
     """Return records that a run back does not rewrite, although the code at its target may not read them.
 
     Args:
@@ -156,7 +158,7 @@ def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: i
     return found
 
 
-def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[str]:
+def unchecked_constraints(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[str]:
     """Return lines about constraints that a run back does not check, or that are not known.
 
     Args:
@@ -195,7 +197,7 @@ def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
 
 
 def _is_of(work: RewritePass, lineage: Lineage, target: int) -> bool:
-    return (work.route.model, work.target) == (lineage.route.model, lineage.at(target).version)
+    return (work.route.model, work.target) == (lineage.path.model, lineage.at(target).version)
 
 
 def _has_later_types(earlier: Earlier) -> bool:

@@ -15,10 +15,10 @@ from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
 from ..chain.loaded_migration import LoadedMigration
 from ..chain.replaces import Replaced
-from ..chain.unfinished_run import as_begun, digest_of, migrations_as_text
+from ..chain.unfinished_run import chain_as_begun, digest_of, migrations_as_text
 from ..schema.snapshot import Snapshot
 from ..state.entries import AppliedMigration, Journal, State
-from .loosened_constraints import looking_back
+from .loosened_constraints import checked_path
 from .passes import RenameKeysPass, RewritePass
 
 __all__ = [
@@ -137,7 +137,7 @@ def chain_to_give_up(chain: Chain, state: State, target: int) -> Chain:
     journal = state.journal
     if journal is None or target > len(as_squashed(chain, state.ledger)) or not is_other_than_begun(chain, journal):
         return chain
-    return as_begun(chain, journal.said, journal.fingerprint, journal.reach) or chain
+    return chain_as_begun(chain, journal.said, journal.fingerprint, journal.reach) or chain
 
 
 def _edited_under_way(chain: Chain, journal: Journal, start: int) -> str:
@@ -235,7 +235,7 @@ def _passes(
         spaces = {model.keys.start: model.keys for model in models}
         spaces.pop(after.keys.start, None)
         key_spaces = [after.keys, *(spaces[start] for start in sorted(spaces))]
-        path = looking_back(chain, lineage, target) if target < reach else lineage.route
+        path = checked_path(chain, lineage, target) if target < reach else lineage.path
         # A later segment or newer code may have brought records to later versions already. If a segment took them back,
         # they would lose values that the older schema cannot hold.
         if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.migrations)):

@@ -153,5 +153,5 @@ def test_a_history_goes_along_over_several_apps() -> None:
 
     found = {chain.app: chain for chain in with_histories([c, a, b])}
 
-    assert [lineage.route.versions for lineage in lineages_of(found["c"])] == [(1, 2, 4)]
+    assert [lineage.path.versions for lineage in lineages_of(found["c"])] == [(1, 2, 4)]
     assert found["a"] is a
