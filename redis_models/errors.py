@@ -9,7 +9,7 @@
         InvalidPrimaryKeyError      (ValueError)
         EncodeError                 (TypeError)
         DecodeError                 (ValueError)
-        WrongKeyTypeError           the key holds no hash
+        WrongKeyTypeError           the key does not hold a hash
         NotFoundError               (LookupError)
         ConflictError               another client wrote in between
         RecordTooNewError           written by a newer version of the code
@@ -41,6 +41,7 @@ Catch the narrowest class that you can cure::
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from .redaction import printable
 
@@ -78,6 +79,7 @@ __all__ = [
     "WrongKeyTypeError",
 ]
 
+NOT_A_HASH: Final = "does not hold a hash"
 _SHOWN = 60  # characters of a stored value that an error quotes
 _MASK = "**********"  # in place of a secret
 
@@ -223,7 +225,7 @@ class WrongKeyTypeError(DataError):
         self.key = key
 
     def _text(self) -> str:
-        return f"{self.key}: holds no hash; look at it with 'TYPE {self.key}' and move it out of the model's prefix"
+        return f"{self.key}: {NOT_A_HASH}; look at it with 'TYPE {self.key}', and rename it to another prefix"
 
 
 class NotFoundError(DataError, LookupError):

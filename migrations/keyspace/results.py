@@ -7,11 +7,11 @@ from typing import Final, TypeVar, cast
 
 from redis_models.client.commands import Reply, RoundTrips, check
 from redis_models.encoding.raw_text import bytes_of, text_of
-from redis_models.errors import LockedError, RedisModelsError, ServerError
+from redis_models.errors import NOT_A_HASH, LockedError, RedisModelsError, ServerError
 
 __all__ = [
+    "HASH_EXPECTED",
     "KEYS_A_SCRIPT",
-    "NOT_A_HASH",
     "Failure",
     "Fence",
     "Outcome",
@@ -140,7 +140,7 @@ class Outcome:
             case RewriteResult.GONE:
                 self.gone += 1
             case RewriteResult.WRONG_TYPE:
-                self.failures.append(Failure(text_of(key), NOT_A_HASH))
+                self.failures.append(Failure(text_of(key), HASH_EXPECTED))
             case _:
                 raise unknown_result(key, letter)
 
@@ -214,5 +214,5 @@ def unknown_result(key: bytes, letter: str) -> ServerError:
     )
 
 
-NOT_A_HASH: Final = "the key holds no hash; move it out of the model's prefix, or delete it"
+HASH_EXPECTED: Final = f"{NOT_A_HASH}; rename the key to another prefix, or delete it"
 KEYS_A_SCRIPT: Final = 100

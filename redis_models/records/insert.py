@@ -1,6 +1,6 @@
-"""Insert records: whole ones, many at a time, as a generator of command batches (see ``commands``).
+"""Insert whole records, many at a time, as generators of round trips (see ``commands``).
 
-A script writes up to a hundred, all or none. While the server writes one batch, the next is encoded and packed.
+A script writes up to a hundred records, all or none. While the server writes one batch, the next one is encoded.
 """
 
 from collections import Counter, deque
@@ -31,9 +31,9 @@ from .write import WRITE_CHUNK, Only, ScriptCall, flatten, resolve_reply
 __all__ = ["MOST_NAMES", "Put", "insert"]
 
 M = TypeVar("M", bound=StoredModel)
-_ENCODED_AT_ONCE: Final = 1000  # records; a value that cannot be encoded is found before any of these is sent
+_ENCODED_AT_ONCE: Final = 1000  # records; they are all encoded before any of them is sent
 _BYTES_A_BATCH: Final = 8 * 2**20  # of values; one exchange must end within the deadline of a store
-MOST_NAMES: Final = 3000  # fields that a script takes at once
+MOST_NAMES: Final = 3000  # fields that a script can write in one command
 _WRITE: Final = load_script("redis_models", "permissions", "stamp", "whole", "write")
 _PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "put")
 
@@ -41,7 +41,7 @@ _PUT: Final = load_script("redis_models", "permissions", "stamp", "whole", "put"
 def insert(
     mapper: Mapper[M], upgrader: Upgrader | None, instances: Sequence[M], ttl: TtlArgument, only: Only = None
 ) -> RoundTrips[list[int]]:
-    """Write whole records; fields that the model does not declare stay.
+    """Write whole records; stored fields that the model does not declare are kept.
 
     Args:
         mapper: The model.
@@ -57,17 +57,17 @@ def insert(
         RecordTooNewError: Newer code wrote one of them; no record of its 100 was written.
         ConflictError: Only new ones were wanted and one exists, or is among ``instances`` twice; likewise.
         NotFoundError: Only existing ones were wanted and one does not exist; likewise.
-        EncodeError: A value cannot be written; of its 1,000 nothing was sent.
+        EncodeError: A value cannot be written; none of its 1,000 was sent.
     """
     if len(instances) == 1:
         return (yield from _insert_one(mapper, upgrader, instances[0], ttl, only))
-    # A record that its first try has made would look like another client's to a second one.
+    # With only="new", a second try would take the record of the first for another client's.
     once, is_pipelined = only == "new", False
     if once or len(instances) > _ENCODED_AT_ONCE:
         keys = [mapper.key_of(getattr(instance, mapper.primary_key)) for instance in instances]
         if once:
             _check_unique(mapper, keys)
-        # A record that is given twice must be written in that order, so nothing is pipelined then.
+        # A record that is given twice must be written in the order of the instances, so nothing is pipelined then.
         is_pipelined = not once and len(set(keys)) == len(keys)
     figures: list[int] = []
     sent = deque[tuple[_InsertBatch[M], PendingReplies]]()
@@ -100,7 +100,7 @@ def insert(
         for batch, _ in sent:
             for instance, fields in zip(batch.instances, batch.fields, strict=True):
                 if (state := tracked_state(instance)) is not None:
-                    # Some scripts of the batch may have been applied before another one was refused.
+                    # Some scripts of the batch may have been applied before one was refused.
                     state.mark_unknown(
                         Change(fields, {}, [], {}), exc if len(instances) <= WRITE_CHUNK else BaseException()
                     )
@@ -131,7 +131,7 @@ def _insert_one(
 
 
 class Put(Generic[M]):
-    """A call that writes one whole record.
+    """A script call that writes one whole record.
 
     Args:
         mapper: The model.
@@ -142,7 +142,7 @@ class Put(Generic[M]):
     Attributes:
         key: Key of the record.
         fields: Its stored fields.
-        command: The call; the server may not have the script.
+        command: The command; the server may not have the script yet.
     """
 
     __slots__ = ("_instance", "_mapper", "_values", "command", "fields", "key")
@@ -156,7 +156,7 @@ class Put(Generic[M]):
         self.command = _PUT.command((mapper.keys.index, self.key), arguments)
 
     def accept_reply(self, reply: Reply) -> bool:
-        """Tell whether a reply says that the record is written; if so, the instance remembers it."""
+        """Give whether the record was written, by the reply; if so, the instance tracks it."""
         if not isinstance(reply, list) or type(cast("list[object]", reply)[0]) is not int:
             return False
         track_written(self._mapper, self._instance, self.key, self.fields, self._values)
@@ -171,7 +171,7 @@ class _InsertBatch(Generic[M]):
         instances: The instances to write.
         fields: Stored fields of each.
         values: Values of each, as they were encoded; the instances may change before the replies come.
-        calls: The script calls that write them.
+        calls: The script calls.
     """
 
     instances: Sequence[M]
@@ -181,7 +181,7 @@ class _InsertBatch(Generic[M]):
 
 
 def _make_batches(mapper: Mapper[M], instances: Sequence[M], ttl: TtlArgument, only: Only) -> Iterator[_InsertBatch[M]]:
-    """Encode records, up to 1,000 at a time."""
+    """Encode records, up to 1,000 at a time, and make batches of them."""
     for start in range(0, len(instances), _ENCODED_AT_ONCE):
         chunk = instances[start : start + _ENCODED_AT_ONCE]
         keys = [mapper.key_of(getattr(instance, mapper.primary_key)) for instance in chunk]

@@ -1,4 +1,4 @@
-"""The repository of a model: its verbs as generators of round trips. It checks arguments; ``read`` and ``write`` act.
+"""The repository of a model: its verbs, as generators of round trips. It checks arguments and calls the other modules.
 
 ``Model`` runs them in the event loop, ``sync`` runs the same ones blocking.
 """
@@ -36,16 +36,16 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=StoredModel)
-_MOST_SKIPPED = 2**62  # more than any index has, and room for a page behind it in a server's 64 bits
+_MOST_SKIPPED = 2**62  # more than any index has; the server's 64 bits have room for a page after it
 IDS_METHOD: Final = "_ids_to_primary_keys"
 
 
 class Keys(list[str]):
-    """Record keys in place of primary keys: the model's own ``_ids_to_primary_keys`` gave them."""
+    """Record keys in place of primary keys, as the model's own ``_ids_to_primary_keys`` returned them."""
 
 
 def returned_keys(answer: object) -> Keys:
-    """Give the record keys of what ``_ids_to_primary_keys`` returned: these, and the key of the index."""
+    """Give the record keys that ``_ids_to_primary_keys`` returned, together with the key of the index."""
     keys, _ = cast("tuple[Iterable[str], str]", answer)
     return Keys(keys)
 
@@ -59,7 +59,7 @@ async def resolve_ids_async(model: type[StoredModel], ids: object) -> object:
 
 
 def is_bound(model: type) -> bool:
-    """Whether a model itself is bound to a store; its parent class has another table."""
+    """Whether a model itself is bound to a store. Its parent does not count, because that has another table."""
     return model.__dict__.get("_store") is not None
 
 
@@ -106,7 +106,7 @@ class Repository(Generic[M]):
         return [self._readable(key, record, bad) for key, record in zip(keys, found, strict=True)]
 
     def _readable(self, key: str, record: read.FetchedRecord, bad: list[DataError] | None) -> M | None:
-        """Make an instance; None where there is no record, or ``bad`` takes the error."""
+        """Make an instance; None if the record does not exist, or if ``bad`` takes the error."""
         if record is None:
             return None
         try:
@@ -129,7 +129,7 @@ class Repository(Generic[M]):
     def page_after(
         self, after: str | None, size: int, bad: list[DataError] | None = None
     ) -> RoundTrips[tuple[list[M], str | None]]:
-        """Read the next records of the index; and the last key seen, or None at the end."""
+        """Read the next records of the index; give them and the last key, or None at the end."""
         _check_count(self.mapper, "iterate", "batch_size", size, 1)
         keys = yield from read.index_after(self.mapper, after, size)
         records = yield from read.fetch(self.mapper, self.upgrader, keys)
@@ -143,7 +143,7 @@ class Repository(Generic[M]):
             selection = selecting.Selection(limit=limit, after=last)
             return (yield from selecting.select(self.mapper, self.upgrader, selection, None))
         page: list[M] = []
-        # Until it is full: a short page is the last one, and ``after`` can only name a record that was given.
+        # Until it is full: a short page means the end, and ``after`` can only be a record that was given.
         while len(page) < limit:
             found, last = yield from self.page_after(last, min(limit - len(page), read.READ_CHUNK), bad)
             page += found
@@ -183,7 +183,7 @@ class Repository(Generic[M]):
         for instance in instances:
             if not isinstance(instance, self.mapper.model):
                 shown = mask_if_secret(instance, self.mapper.conceals(""))
-                raise EncodeError(name, "insert", shown, f"it is not a {name}; give one, or a list of them")
+                raise EncodeError(name, "insert", shown, f"it is not a {name}; give an instance, or a list of them")
             if type(instance) is not self.mapper.model and set(type(instance).__pydantic_fields__) - set(
                 self.mapper.names
             ):
@@ -196,7 +196,7 @@ class Repository(Generic[M]):
     def save(
         self, instance: M, life_span: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False
     ) -> RoundTrips[list[int]]:
-        """Save an instance, and give the figures of ``insert``."""
+        """Save an instance; give what ``insert`` gives."""
         state = tracked_state(instance)
         if state is not None and only is None:
             ttl = "" if life_span is KEEP else self._ttl(life_span)
@@ -216,10 +216,10 @@ class Repository(Generic[M]):
     def insert_at_once(self, instance: M, driver: Driver) -> bool:
         """Save an instance that was neither read nor written, in one exchange and without a generator.
 
-        Blocking callers try this first: it takes a fifth less time than ``save``.
+        Blocking callers try this first, because it is a fifth faster than ``save``.
 
         Returns:
-            Whether it is written; if not, nothing was, and ``save`` must do it.
+            Whether it was written. If not, nothing was written, and ``save`` must do it.
         """
         if len(self.mapper.names) > inserting.MOST_NAMES:
             return False
@@ -228,7 +228,7 @@ class Repository(Generic[M]):
         return put.accept_reply(driver.exchange((put.command,))[0])
 
     def sync(self, instance: M, assigned: str) -> RoundTrips[None]:
-        """Write a field that was assigned, and what else changed."""
+        """Write a field that was assigned, and other changed fields."""
         state = tracked_state(instance)
         if state is None:
             yield from self.save(instance)
@@ -291,7 +291,7 @@ class Repository(Generic[M]):
         return keys
 
     def _keys(self, ids: object) -> list[str]:
-        """Keys of one id or of several; a set has no order of its own, hence that of the keys."""
+        """Give the keys of one id or of several; those of a set are sorted."""
         if isinstance(ids, Keys):
             return ids
         wanted = cast("Iterable[object]", ids) if isinstance(ids, (list, tuple, set, frozenset)) else [ids]
@@ -305,7 +305,7 @@ class Repository(Generic[M]):
         return ttl_argument(self.mapper.model, KEEP)
 
     def _validated(self, changes: dict[str, object]) -> dict[str, object]:
-        """Check each value as an assignment would; the others of the record are not known here."""
+        """Validate each value as an assignment does, without the other values of the record."""
         if any(
             validator.info.mode in ("after", "wrap")
             for validator in self.mapper.model.__pydantic_decorators__.model_validators.values()

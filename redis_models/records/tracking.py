@@ -1,4 +1,4 @@
-"""Tracked state: what an instance remembers of its record, so that a save writes only changes. Pure."""
+"""Tracked state: the record of an instance as it was last read or written, so that a save writes only changes. Pure."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -23,8 +23,8 @@ _CREATING: Final = Lock()  # of locks
 _NOTHING: Final[dict[str, bytes]] = {}
 _GET: Final = object.__getattribute__
 _SET: Final = object.__setattr__
-# Arguments of ``TrackedState``. Thousands of instances are read for one that is changed, so they first keep this tuple:
-# the garbage collector tracks objects, but not a tuple of plain values.
+# Arguments of ``TrackedState``. Of thousands of instances that are read, few change, so they first keep this tuple:
+# the garbage collector tracks objects, but not tuples of plain values.
 _StateArguments = tuple[str, object, dict[str, bytes], dict[str, object], dict[str, bytes], bool]
 # Types whose values cannot change inside: the same object has the same stored bytes.
 _ATOMS: Final = frozenset({NoneType, bool, int, float, str, bytes, date, datetime, time, timedelta, Decimal, UUID})
@@ -51,14 +51,14 @@ class TrackedState:
     ) -> None:
         self.key, self.stored, self._pk, self._values, self._unstored = key, stored, pk, values, unstored
         self._is_checked = is_checked  # whether ``_values`` are known to equal ``stored``
-        # Made when they are needed: thousands of instances are loaded for one that is changed.
+        # Made when they are needed: of thousands of instances that are loaded, few are changed.
         self._unknown: frozenset[str] = frozenset()  # stored fields whose last write may or may not have been executed
         self._items: dict[str, tuple[object, ...]] | None = None  # of containers, as they were when they were stored
         self._lock: RLock | None = None
 
     @property
     def lock(self) -> RLock:
-        """Held by a thread that assigns, so that the state is that of the write that was sent last."""
+        """The lock that a thread holds while it assigns, so that the state is that of the last write."""
         if self._lock is None:
             with _CREATING:
                 self._lock = self._lock or RLock()
@@ -68,29 +68,29 @@ class TrackedState:
         """Give the key of the record.
 
         Raises:
-            InvalidPrimaryKeyError: The primary key was changed meanwhile, or the model's methods give another place.
+            InvalidPrimaryKeyError: The primary key was changed, or the model's methods give another key now.
         """
         pk = getattr(instance, mapper.primary_key)
         if pk is not self._pk and mapper.key_of(pk) != self.key:
             name = mapper.model.__name__
-            reason = f"was changed, but the record lies at {self.key!r}; insert a copy and delete that one"
+            reason = f"was changed, but the record is stored at {self.key!r}; insert a copy and delete that one"
             raise InvalidPrimaryKeyError(name, pk, reason)
         if mapper.is_movable and (now := mapper.key_of(pk)) != self.key:
-            name, kept = mapper.model.__name__, f"lies at {self.key!r}"
-            reason = f"{kept}, but the model's methods say {now!r} now; save and delete it where it was loaded"
+            name, kept = mapper.model.__name__, f"is stored at {self.key!r}"
+            reason = f"{kept}, but the model's methods give {now!r} now; save and delete it where it was loaded"
             raise InvalidPrimaryKeyError(name, pk, reason)
         return self.key
 
     def change(self, mapper: Mapper[Any], instance: StoredModel, assigned: str | None = None) -> Change:
         """Give what differs between ``instance`` and the record.
 
-        A value that is only spelled differently, as by pydantic-aioredis, is not written: another writer may have
+        A value that is only spelled differently, as by pydantic-aioredis, is not written: another client may have
         changed it since.
 
         Args:
-            shape: The model.
-            instance: Whose record this is.
-            assigned: A field that is written even if it holds what is remembered: another writer may have changed it.
+            mapper: The model.
+            instance: The instance of this record.
+            assigned: A field to write even if its value did not change: another client may have changed the record.
 
         Raises:
             EncodeError: A value cannot be written as its field's type.
@@ -123,13 +123,13 @@ class TrackedState:
         return change
 
     def mark_unknown(self, change: Change, exc: BaseException) -> None:
-        """Note that ``change`` may have been written: the next save writes its fields again in any case."""
+        """Note that ``change`` may have been written: the next save writes its fields again, changed or not."""
         is_settled = isinstance(exc, RedisModelsError) and not isinstance(exc, ServerUnreachableError)
         if not is_settled and getattr(exc, "is_left_open", True):
             self._unknown = self._unknown.union(change.written, change.filled, change.removed)
 
     def mark_assigned(self, name: str) -> None:
-        """Let the next save write a field, changed or not: another client may have changed it."""
+        """Make the next save write a field, changed or not: another client may have changed it."""
         self._unknown |= {name}
 
     def mark_deleted(self) -> None:
@@ -164,7 +164,7 @@ class TrackedState:
             is_untouched = extras[name] is self._values.get(name, self) and type(extras[name]) in _ATOMS
             if raw != self.stored.get(name) and not is_untouched:
                 change.written[name] = raw
-        # A name that is not text was never among the extra fields: another program wrote it.
+        # A name that is not valid text cannot be an extra field: another program wrote it.
         change.removed += [
             name for name in self.stored if name not in extras and name not in mapper.names and is_text(name)
         ]
@@ -177,9 +177,9 @@ class TrackedState:
 
 
 class HookedState(TrackedState):
-    """The tracked state of a model with hooks, which compares values: stored bytes do not tell their value.
+    """The tracked state of a model with hooks. It compares values and not bytes.
 
-    A hook that encrypts gives other bytes each time.
+    A hook that encrypts, for example, returns other bytes each time.
     """
 
     __slots__ = ("_plain", "pk")
@@ -227,7 +227,8 @@ class HookedState(TrackedState):
     ) -> dict[str, bytes]:
         """Give fields that the hook derives from changed values under other names.
 
-        A field that comes out differently each time is written only with its value: another client may have changed it.
+        A field that the hook returns differently each time is written only if its value changed: another client may
+        have changed it.
         """
         before = self._encoded_before(mapper)
         encoded_again = mapper.encode(instance)
@@ -241,7 +242,7 @@ class HookedState(TrackedState):
         }
 
     def _encoded_before(self, mapper: Mapper[Any]) -> Mapping[str, bytes]:
-        """Give what the hook made of the former values; the stored fields, if a value was changed in place."""
+        """Give what the hook returned for the former values; the stored fields, if a value was changed in place."""
         values = {name: self._values[name] for name in self._plain if name in self._values}
         if _plain_values(mapper, values) != self._plain:
             return self.stored
@@ -252,7 +253,7 @@ class HookedState(TrackedState):
 
 
 def _plain_values(mapper: Mapper[Any], values: Mapping[str, object]) -> dict[str, object]:
-    """Give values as they would be stored without hooks, to compare them; unchanged if they could not be."""
+    """Give values as they would be stored without hooks, to compare them. If they could not be, they stay unchanged."""
     plain: dict[str, object] = {}
     for name, value in values.items():
         if name in mapper.names:
@@ -276,7 +277,7 @@ def tracked_state(instance: StoredModel) -> TrackedState | None:
 
 
 def lock_of(instance: StoredModel) -> RLock:
-    """Give the lock of a thread that saves ``instance``; after the first save it is another one."""
+    """Give the lock for saving ``instance``; after its first save this is another lock."""
     state = tracked_state(instance)
     if state is not None:
         return state.lock
@@ -290,7 +291,7 @@ def lock_of(instance: StoredModel) -> RLock:
 
 
 def track_read(mapper: Mapper[M], instance: M, key: str, stored: dict[str, bytes]) -> object:
-    """Let ``instance`` remember the record that it was read from; give its primary key."""
+    """Track the record that ``instance`` was read from; give its primary key."""
     if mapper.hooks:
         state = HookedState(mapper, instance, key, stored)
         _SET(instance, "__record__", state)
@@ -315,12 +316,12 @@ def track_read(mapper: Mapper[M], instance: M, key: str, stored: dict[str, bytes
 def track_written(
     mapper: Mapper[M], instance: M, key: str, stored: dict[str, bytes], values: dict[str, object]
 ) -> None:
-    """Let ``instance`` remember the whole record as it was written, and the ``values`` of that time."""
+    """Track the whole record that ``instance`` was written to, and its ``values`` at that time."""
     if mapper.hooks:
         _SET(instance, "__record__", HookedState(mapper, instance, key, stored, values))
         return
     arguments: _StateArguments = (key, values[mapper.primary_key], stored, values, _NOTHING, True)
-    with _CREATING:  # another thread may be about to store the former state there
+    with _CREATING:  # another thread may be about to store the previous state there
         _SET(instance, "__record__", arguments)
 
 
@@ -338,7 +339,7 @@ def _unpack_state(instance: StoredModel) -> TrackedState:
 
 
 def _add_forced(mapper: Mapper[Any], instance: StoredModel, change: Change, names: Iterable[str]) -> None:
-    """Let ``change`` write these fields too, or remove those that the instance no longer has."""
+    """Add these fields to ``change``: to be written, or removed if the instance no longer has them."""
     stored: dict[str, bytes] | None = None
     for name in names:
         if name in change.written:
@@ -355,13 +356,13 @@ def _add_forced(mapper: Mapper[Any], instance: StoredModel, change: Change, name
 
 
 def values_of(instance: StoredModel) -> dict[str, object]:
-    """Give the values of an instance as they are now, extra ones too."""
+    """Give the current values of an instance, extra ones too."""
     extras = instance.__pydantic_extra__
     return {**instance.__dict__, **extras} if extras else instance.__dict__.copy()
 
 
 def _immutable_items(value: object) -> tuple[object, ...] | None:
-    """Give the items of a plain container if they are immutable: comparing them costs a tenth of encoding."""
+    """Give the items of a plain container if all are immutable: to compare them is ten times faster than encoding."""
     items: tuple[object, ...]
     if isinstance(value, (list, set, frozenset)):
         items = tuple(cast("Iterable[object]", value))
@@ -374,7 +375,7 @@ def _immutable_items(value: object) -> tuple[object, ...] | None:
 
 
 def _has_same_items(value: object, items: tuple[object, ...]) -> bool:
-    """Whether a container holds the very objects of ``held`` still; equal ones will not do: 1 is not True."""
+    """Whether a container still has the same objects as items. Equal objects are not enough: 1 equals True."""
     container = cast("dict[object, object]", value)
     now = (*container, *container.values()) if isinstance(value, dict) else container
     return len(now) == len(items) and all(map(is_, now, items))

@@ -50,10 +50,10 @@ Only = Literal["new", "existing"] | None  # which records may be written; None m
 ErrorsByReason = Mapping[
     bytes, Callable[[bytes], DataError]
 ]  # errors that reasons of a script stand for, by what is stored
-WRITE_CHUNK: Final = 100  # records a script: its longest stop of the server stays under a millisecond or two
+WRITE_CHUNK: Final = 100  # records per script, so that it blocks the server for a millisecond or two at most
 _SCRIPTS_A_BATCH: Final = 20
 _MOST_ARGUMENTS: Final = 7000  # that a script can pass to one command
-_TRIES: Final = 8  # of writing records that another client puts back to an older version each time
+_TRIES: Final = 8  # to write records that another client sets back to an older version each time
 _DELETE: Final = load_script("redis_models", "permissions", "delete")
 _EXPIRE: Final = load_script("redis_models", "permissions", "expire")
 _SAVE: Final = load_script("redis_models", "permissions", "stamp", "guard", "save")
@@ -79,9 +79,9 @@ def save(
         instance: The instance to write.
         state: Its tracked state.
         ttl: As the script takes it.
-        if_unchanged: Whether another writer's change since then is an error.
+        if_unchanged: Whether another client's change since then is an error.
         assigned: A field to write, changed or not.
-        always: Whether to ask for the record even if nothing changed.
+        always: Whether to check that the record exists, even if nothing changed.
 
     Raises:
         NotFoundError: The record was deleted meanwhile; it is not created again.
@@ -95,7 +95,7 @@ def save(
         return
     try:
         command = save_command(mapper, key, change, ttl, state.stored if if_unchanged else None)
-        # Its own success would look like another client's change to a second try.
+        # A second try would take the success of the first for another client's change.
         [reply] = yield AtMostOnce([command]) if if_unchanged else [command]
         if type(reply) is not int:  # nearly never
             if isinstance(reply, NoScriptError):
@@ -110,10 +110,10 @@ def save(
 
 
 def save_at_once(mapper: Mapper[M], driver: Driver, instance: M, state: TrackedState, assigned: str) -> bool:
-    """Do what ``save`` does for an assignment, in one exchange and without a generator, which takes a tenth less time.
+    """Do what ``save`` does for an assignment, in one exchange and without a generator, which is a tenth faster.
 
     Returns:
-        Whether it is written; if not, nothing was, and ``save`` must do it.
+        Whether the change was written. If not, nothing was written, and ``save`` must do it.
     """
     key, change = state.key_for(mapper, instance), state.change(mapper, instance, assigned)
     try:
@@ -156,7 +156,7 @@ def increment(mapper: Mapper[M], upgrader: Upgrader | None, key: str, name: str,
     counter = counter_of(mapper, name, by)
     addition = counter.increment(by)
     kind = "int" if counter.is_int else "float"
-    # As text that reads back the same, whichever client packs it.
+    # As text that reads back the same, whatever client packs it.
     number, low, high = repr(addition.by), repr(addition.low), repr(addition.high)
     command = _INCREMENT.command(
         [mapper.keys.index, key], [mapper.version, name, number, addition.start, kind, low, high]
@@ -176,13 +176,13 @@ def delete(mapper: Mapper[M], keys: Sequence[str], *, only_hashes: bool = False)
     Args:
         mapper: The model.
         keys: Their keys.
-        only_hashes: Pass over keys that do not hold a hash, hence no record.
+        only_hashes: Skip keys that do not hold a hash: they are not records.
 
     Returns:
-        How many records existed, and how many members the index lost.
+        How many records existed, and how many members were removed from the index.
 
     Raises:
-        WrongKeyTypeError: One of the keys holds no hash; none of its 100 is deleted.
+        WrongKeyTypeError: One of the keys does not hold a hash; none of its 100 is deleted.
 
     Cost:
         One script call for every 100; 20 calls a round trip.
@@ -209,7 +209,7 @@ def delete_all(mapper: Mapper[M]) -> RoundTrips[int]:
     """
     total, after = 0, None
     while True:
-        # From the start while nothing stays behind, so that records inserted meanwhile are found too.
+        # From the start as long as all members could be removed, so that records inserted meanwhile are found too.
         page = yield from index_after(mapper, after, WRITE_CHUNK * _SCRIPTS_A_BATCH)
         if not page:
             return total
@@ -229,7 +229,7 @@ def expire(mapper: Mapper[M], key: str, ttl: TtlArgument) -> RoundTrips[None]:
 
     Raises:
         NotFoundError: There is no such record.
-        WrongKeyTypeError: The key holds no hash.
+        WrongKeyTypeError: The key does not hold a hash.
     """
     [reply] = check((yield from call(_EXPIRE, [_EXPIRE.command([mapper.keys.index, key], [ttl])])))
     if error := _refusal(mapper, [key], reply):
@@ -238,15 +238,15 @@ def expire(mapper: Mapper[M], key: str, ttl: TtlArgument) -> RoundTrips[None]:
 
 @dataclass(frozen=True)
 class ScriptCall:
-    """A script call that may be refused, and repeated after older records are upgraded.
+    """A script call that may be refused, and is repeated after older records are upgraded.
 
     Attributes:
         script: The script.
         keys: Keys of the records.
-        command: The call.
+        command: The command that calls it.
         once: Whether it must not be executed twice.
-        meanings: Errors for the script's own reasons, made of the stored value.
-        weight: Bytes of the values that it writes, where there may be many.
+        meanings: Functions that make the errors for the script's own reasons from the stored value.
+        weight: Bytes of the values that it writes, if there may be many.
         writes_whole: Whether it writes whole records, which may replace older ones that cannot be upgraded.
     """
 
@@ -259,7 +259,7 @@ class ScriptCall:
     writes_whole: bool = False
 
     def with_replacements(self, stamps: Mapping[int, bytes]) -> Command:
-        """Give the call that replaces older records as they are, by their places and the stamps that they have."""
+        """Give the call that may replace older records, named by their positions and stamps."""
         place = 3 + 1 + len(self.keys)  # EVALSHA, digest, count, index, records; then the mode
         mode = b"".join(
             [str(self.command[place]).encode(), *(b" %d:%b" % place_and_stamp for place_and_stamp in stamps.items())]
@@ -274,7 +274,7 @@ def save_command(
     ttl: TtlArgument = "",
     expected: Mapping[str, bytes] | None = None,
 ) -> Command:
-    """Make the call that writes what changed, if the record still has what is ``expected``; its reply is a number."""
+    """Make the call that writes a change, if the record still has the ``expected`` fields; its reply is a number."""
     arguments: list[Argument] = [mapper.version, ttl, 2 * len(change.written), *flatten(change.written)]
     if change.filled or change.removed or expected is not None:
         for part in (flatten(change.filled), change.removed, flatten(expected or {})):
@@ -293,10 +293,10 @@ def flatten(fields: Mapping[str, bytes]) -> list[Argument]:
 def resolve_reply(
     mapper: Mapper[M], upgrader: Upgrader | None, script_call: ScriptCall, reply: Reply
 ) -> RoundTrips[Reply]:
-    """Give the reply of an applied script. Upgrade older records and call it again; raise the error of a refusal.
+    """Give the reply of an applied script. If older records stop it, upgrade them and call it again; else raise.
 
     Whole records replace older ones that no migration can upgrade, in the same script as all other writes, so that it
-    writes once, or not at all.
+    writes everything or nothing.
     """
     replacements: dict[int, bytes] = {}
     for _ in range(_TRIES):
@@ -322,7 +322,7 @@ def _is_upgraded(mapper: Mapper[M], upgrader: Upgrader, script_call: ScriptCall,
     try:
         yield from upgrader.rewrite(mapper.model, script_call.keys[position - 1])
     except RecordTooOldError:
-        raise  # of a version that is not known here, nor what would be lost
+        raise  # its version is not known here, so it is not known what would be lost
     except DataError:
         if not script_call.writes_whole:
             raise
@@ -333,7 +333,7 @@ def _is_upgraded(mapper: Mapper[M], upgrader: Upgrader, script_call: ScriptCall,
 def _refusal(
     mapper: Mapper[Any], keys: Sequence[str], reply: Reply, meanings: ErrorsByReason | None = None
 ) -> DataError | None:
-    """Give the error that a script's refusal of the first record in it means; None if it was applied."""
+    """Give the error of a script's refusal; None if the script was applied."""
     if not isinstance(reply, list) or not reply or reply[0] != b"REFUSED":
         return None
     _, reason, position, stored, *fields = cast("tuple[Any, ...]", reply)

@@ -51,7 +51,7 @@ async def test_an_instance_is_neither_saved_nor_deleted_in_another_table_than_it
     tenant.set("a")
     record.beds = 9
 
-    with pytest.raises(InvalidPrimaryKeyError, match=r"lies at 'b-room:1', but .* say 'a-room:1' now"):
+    with pytest.raises(InvalidPrimaryKeyError, match=r"is stored at 'b-room:1', but .* give 'a-room:1' now"):
         await record.save()
     with pytest.raises(InvalidPrimaryKeyError):
         await record.delete()
