@@ -69,15 +69,15 @@ class VersionStep:
 
     def forward(self, edit: RecordEdit) -> None:
         """Upgrade an edit from the older version to the newer one."""
-        for place, forward, displaces, life in self._forwards:
+        for place, forward, displaces, ttl_change in self._forwards:
             origin = None if displaces is None else edit.origin(displaces)
             for name, raw in forward(edit).items():
                 if raw is None:
                     edit.store_undo(self._absent_names[place, name], b"")
                 else:
                     edit.store_undo(self._undo_names[place, name], raw, origin)
-            if life is not None:
-                edit.ttl_changes += (life,)
+            if ttl_change is not None:
+                edit.ttl_changes += (ttl_change,)
         if STAMP not in edit.fields:
             edit.store_undo(undo_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
         edit.set(STAMP, self._stamp)

@@ -363,7 +363,7 @@ def test_A_parse_number_and_arrange_for_graph_the_chain_is_ordered_by_number() -
     first = LoadedMigration(9, "0009_b", "", "b", None, {"A": 1}, (_CREATE,), "")
     second = LoadedMigration(10, "0010_a", "", "a", "b", {"A": 2}, (_ADD,), "")
 
-    assert [link.id for link in Chain("shop", (second, first)).migrations] == ["b", "a"]
+    assert [migration.id for migration in Chain("shop", (second, first)).migrations] == ["b", "a"]
 
 
 def test_A_arrange_for_graph_with_multiple_initial_is_refused_because_there_is_one_line() -> None:
