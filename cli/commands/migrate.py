@@ -157,7 +157,7 @@ def command(
         context.chains,
         target,
         is_auto=is_auto,
-        meets_all=stragglers,
+        includes_stragglers=stragglers,
         accepts_unreadable=accept_unreadable,
     )
     if check:

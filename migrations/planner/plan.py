@@ -99,14 +99,14 @@ class Plan:
         )
 
 
-def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> Plan:
+def make_plan(chain: Chain, state: State, target: int, *, includes_stragglers: bool = False) -> Plan:
     """Compare the files with the database.
 
     Args:
         chain: The files.
         state: The database.
         target: Position in the chain to reach.
-        meets_all: As for ``plan_between``.
+        includes_stragglers: As for ``plan_between``.
 
     Raises:
         DriftError: The database does not match the files; the error says what to do.
@@ -118,7 +118,7 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
         raise DriftError(_edited_under_way(chain, journal, start))
     _refuse_back_through_purged(chain, state, start, target)
     _refuse_back_through_squashed(chain, state, start, target)
-    return plan_between(chain, start, target, journal, meets_all=meets_all)
+    return plan_between(chain, start, target, journal, includes_stragglers=includes_stragglers)
 
 
 def is_other_than_begun(chain: Chain, journal: Journal) -> bool:
@@ -181,17 +181,19 @@ def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: 
             )
 
 
-def plan_between(chain: Chain, start: int, target: int, journal: Journal | None, *, meets_all: bool = False) -> Plan:
+def plan_between(
+    chain: Chain, start: int, target: int, journal: Journal | None, *, includes_stragglers: bool = False
+) -> Plan:
     """Plan a run between two positions of a chain, including records that an unfinished run left at other positions.
 
     Args:
         chain: The files.
         start, target: The two positions.
         journal: The journal of an unfinished run, or None.
-        meets_all: Include records of all older versions, because old code may have written some after a run.
+        includes_stragglers: Include records of all older versions, because old code may have written some after a run.
     """
     reach = max(start, target, start if journal is None else journal.reach)
-    depth = 0 if meets_all else min(start, target, start if journal is None else journal.depth)
+    depth = 0 if includes_stragglers else min(start, target, start if journal is None else journal.depth)
     known = start if journal is None else max(start, journal.reach)
     works, moves = _passes(chain, range(depth, reach + 1), start, target, known)
     return Plan(

@@ -176,7 +176,7 @@ def migrate(
             chains,
             target,
             is_auto=auto,
-            meets_all=stragglers,
+            includes_stragglers=stragglers,
             accepts_unreadable=accept_unreadable,
         )
         tasks = with_findings(client, tasks)
