@@ -12,7 +12,7 @@ from redis_models.encoding.secrets import is_tagged_secret
 from redis_models.errors import DecodeError, RecordError
 from redis_models.mapping.stored_field import STAMP, stored_version
 
-from ..constraints.earlier_code import Earlier
+from ..constraints.earlier_code import EarlierCode
 from ..edits.record_edit import RecordEdit
 from ..edits.steps import Expire, Step, UndoValues
 from ..edits.typed_steps import Widen
@@ -153,7 +153,7 @@ class UpgradePath:
     first: int
     leaves_newer: bool = False
     hidden: Hidden = NOTHING_HIDDEN
-    earlier: Earlier | None = None
+    earlier: EarlierCode | None = None
 
     @cached_property
     def versions(self) -> tuple[int, ...]:

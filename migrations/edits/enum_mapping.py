@@ -1,4 +1,4 @@
-"""Replaces values of enums and literals at all their places in a type. Pure.
+"""Replaces values of enums and literals at any depth of a type. Pure.
 
 The types before and afterwards are compared place by place, so that a value is replaced where its enum lost it, and
 stays where another enum still has it.

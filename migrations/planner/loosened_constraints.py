@@ -9,7 +9,7 @@ from ..chain.chain import Chain
 from ..chain.lineage import Lineage, constraints_at, lineages_of
 from ..chain.loaded_migration import LoadedMigration
 from ..chain.upgrade_path import UpgradePath
-from ..constraints.earlier_code import Earlier, Rule, loosened
+from ..constraints.earlier_code import Constraint, EarlierCode, loosened
 from ..constraints.history import STORED_AS, Demands
 from ..operations import RemoveField, RenameField, RenameModel
 from ..schema.snapshot import ModelSchema
@@ -40,7 +40,7 @@ def checked_path(chain: Chain, lineage: Lineage, position: int) -> UpgradePath:
     return replace(lineage.path, earlier=earlier_of(chain, lineage, position))
 
 
-def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
+def earlier_of(chain: Chain, lineage: Lineage, position: int) -> EarlierCode:
     """Return what the code at a position can read of a lineage.
 
     If the model did not exist at that position, it is the code at the nearest position at which it did.
@@ -58,7 +58,7 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
         for operation in chain.migrations[number - 1].operations
         if isinstance(operation, RemoveField)
     }
-    before = Earlier(schema, position, migration.name, first, removals, _later_types(chain, schema, position))
+    before = EarlierCode(schema, position, migration.name, first, removals, _later_types(chain, schema, position))
     demands = constraints_at(chain, position, schema.name)
     if demands is None:
         return before
@@ -66,7 +66,7 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
     return replace(before, rules=rules, demands=demands, is_known=True)
 
 
-def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Rule]:
+def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Constraint]:
     """Compare constraints with all later ones, by the later names of the model and its fields."""
     for _, fields, schema, later in _later(chain, model, position):
         for rule in () if later is None else loosened(_by_names(demands, fields), later):
@@ -126,18 +126,18 @@ def _by_names(demands: Demands, fields: Mapping[str, str]) -> Demands:
     return {_with_field(path, fields): rules for path, rules in demands.items()}
 
 
-def _as_it_was(rule: Rule, fields: Mapping[str, str]) -> Rule:
+def _as_it_was(rule: Constraint, fields: Mapping[str, str]) -> Constraint:
     return replace(rule, path=_with_field(rule.path, {later: name for name, later in fields.items()}))
 
 
 def _with_field(path: str, names: Mapping[str, str]) -> str:
-    field = Rule(path, "", "").field
+    field = Constraint(path, "", "").field
     return names.get(field, field) + path[len(field) :]
 
 
 def unrewritten_records(
     chain: Chain, works: Sequence[RewritePass], start: int, target: int
-) -> list[tuple[KeySpace, Earlier]]:
+) -> list[tuple[KeySpace, EarlierCode]]:
     """Return records that a run back does not rewrite, although the code at its target may not read them.
 
     Args:
@@ -149,7 +149,7 @@ def unrewritten_records(
         Keys of the records of models that had more constraints then, or whose enums had fewer members, and what the
         code of that time can read.
     """
-    found: list[tuple[KeySpace, Earlier]] = []
+    found: list[tuple[KeySpace, EarlierCode]] = []
     for lineage in _taken_back(chain, start, target):
         if not any(_is_of(work, lineage, target) for work in works):
             earlier = earlier_of(chain, lineage, target)
@@ -200,6 +200,6 @@ def _is_of(work: RewritePass, lineage: Lineage, target: int) -> bool:
     return (work.route.model, work.target) == (lineage.path.model, lineage.at(target).version)
 
 
-def _has_later_types(earlier: Earlier) -> bool:
+def _has_later_types(earlier: EarlierCode) -> bool:
     """Whether a field has another type now although no migration rewrites the records, such as a larger enum."""
     return any(types[-1] != earlier.type_of(name) for name, types in earlier.later.items())
