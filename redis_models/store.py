@@ -44,7 +44,7 @@ class Store:
     ``aclose``, ``with`` ends with ``close``; a closed store opens again when it is used.
 
     Args:
-        name: For people.
+        name: A name for messages.
         redis_config: Where the server is.
         redis_store: An asyncio client whose server is used instead.
         life_span_in_seconds: TTL of records whose model has none of its own, or None.
@@ -55,7 +55,7 @@ class Store:
             ``increment``, ``delete``, ``only="new"`` and ``if_unchanged``, whose results would be wrong.
 
     Attributes:
-        models: The models of this store by their names in lower case; of two with one name, the later.
+        models: The models of this store by their names in lower case; of two with the same name, the later one.
 
     Raises:
         TypeError: None of redis_config, redis_store and url is given.
@@ -138,9 +138,9 @@ class Store:
         """Bind a model class to this store, and release it from any other.
 
         Raises:
-            AttributeError: It names no primary key, as in pydantic-aioredis.
-            NotImplementedError: Its primary key is not named by text, likewise.
-            ModelDeclarationError: It cannot be stored as it is declared, or another model has its keys.
+            AttributeError: It does not name a primary key, as in pydantic-aioredis.
+            NotImplementedError: The name of its primary key is not text, as in pydantic-aioredis.
+            ModelDeclarationError: It cannot be stored as it is declared, or another model has the same keys.
         """
         if not isinstance(_primary_key_of(model), str):
             raise NotImplementedError(f"{model.__name__} should have a _primary_key_field")
@@ -153,7 +153,7 @@ class Store:
             shared = None if full == name else other.__mapper__.keys.shared_with(keys)
             if shared is not None:
                 raise ModelDeclarationError(
-                    model.__name__, f"has the keys of {full} ({shared}*); give one of them another table or separator"
+                    model.__name__, f"has the same keys as {full} ({shared}*); give one another table or separator"
                 )
         previous = cast("Store | None", model.__dict__.get("_store"))
         if previous is not None and previous is not self:
@@ -162,7 +162,7 @@ class Store:
         model._store = self
 
     def model(self, name: str) -> type[Any]:
-        """Give the registered model of that name, in any case, or of that full dotted name.
+        """Give the registered model with this name, in any case, or with this full dotted name.
 
         Raises:
             KeyError: There is none, or there are several.
@@ -171,7 +171,7 @@ class Store:
             return self._registered[name]
         matches = [full for full, model in self._registered.items() if model.__name__.lower() == name.lower()]
         if len(matches) > 1:
-            raise KeyError(f"{name} may be {' or '.join(matches)}; name one in full")
+            raise KeyError(f"{name} may be {' or '.join(matches)}; use a full name")
         try:
             return self.models[name.lower()]
         except KeyError:

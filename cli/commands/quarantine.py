@@ -212,9 +212,9 @@ def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: fl
 def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App, QuarantinedRecord]]:
     apps = apps_named(context, app)
     client: SyncClient = context.client
-    for each in apps:
-        for entry in run(client, Quarantine(context.settings.namespace, each.label).read()).values():
-            yield each, entry
+    for project_app in apps:
+        for entry in run(client, Quarantine(context.settings.namespace, project_app.label).read()).values():
+            yield project_app, entry
 
 
 def _entry(context: CliContext, key: str) -> tuple[App, QuarantinedRecord]:

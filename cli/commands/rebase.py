@@ -32,7 +32,9 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
     """
     apps = apps_named(context, app)
     if len(apps) != 1:
-        raise click.UsageError(f"rebase needs one app; give one of {', '.join(each.label for each in apps)}")
+        raise click.UsageError(
+            f"rebase needs one app; give one of {', '.join(project_app.label for project_app in apps)}"
+        )
     [chosen] = apps
     fork = fork_of(chosen.label, load_migrations(chosen.label, chosen.migrations_path))
     if fork is None:
@@ -41,12 +43,14 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
         return
     moved, chain = rebase(fork, _staying(context, chosen, fork, onto), chosen.migrations_path)
     if not dry_run:
-        texts = {each.new.stem: each.text for each in moved}
-        exchange_migrations(chosen.migrations_path, texts, [each.old.stem for each in moved], chain.migrations[-1].id)
-    for each in moved:
-        _print(context, each)
+        texts = {rebased.new.stem: rebased.text for rebased in moved}
+        exchange_migrations(
+            chosen.migrations_path, texts, [rebased.old.stem for rebased in moved], chain.migrations[-1].id
+        )
+    for rebased in moved:
+        _print(context, rebased)
     context.json(
-        {"command": "rebase", "ok": True, "written": not dry_run, "moved": [_document(each) for each in moved]}
+        {"command": "rebase", "ok": True, "written": not dry_run, "moved": [_document(rebased) for rebased in moved]}
     )
 
 

@@ -27,18 +27,18 @@ _DEFAULTS: Final = {"protocol": 2}
 GivenClient = redis.asyncio.Redis | None
 
 
-_STALE: Final = object()  # marks clients that lead to another server by now
+_STALE: Final = object()  # in place of the given client: the clients must be made again
 
 
 class Connector:
     """The clients of a store. Making one does no I/O.
 
-    May be shared by threads and by event loops, each of which gets connections of its own.
+    May be shared by threads and by event loops; each loop gets its own connections.
 
     Args:
         url: URL of the store's own server.
         timeout_s: How long one exchange may take, in seconds.
-        encoding: Encoding of the texts that ``client`` gives.
+        encoding: Encoding of the text that ``client`` returns.
         resends: Whether writes are sent again after a broken connection.
 
     Attributes:
@@ -59,7 +59,7 @@ class Connector:
 
     @property
     def _url(self) -> str:
-        """Where everything goes that the given client does not take: the store's own server, or what stands in."""
+        """The URL of the server to use if there is no given client, or if tests redirect it."""
         return redirected(self._declared if self.given_client is None else self._address_given)
 
     @property
@@ -68,18 +68,18 @@ class Connector:
 
     @property
     def _source(self) -> GivenClient:
-        """The given client, unless something stands in for the server that it leads to."""
+        """The given client, unless tests redirect its server."""
         is_itself = self.given_client is None or redirected(self._address_given) == self._address_given
         return self.given_client if is_itself else None
 
     @property
     def address(self) -> str:
-        """Where everything goes, as a URL without its password."""
+        """The URL of the server in use, without its password."""
         return masked(self._url) if self._source is None else self._address_given
 
     @property
     def client(self) -> redis.asyncio.Redis:
-        """The given client, or a plain one for the running loop, that answers text. No I/O until it is used."""
+        """The given client, or one for the running loop that returns text. No I/O until it is used."""
         if self._source is not None:
             return self._source
         loop = _running_loop()
@@ -92,7 +92,7 @@ class Connector:
         return clients.plain
 
     def sync_client(self) -> SyncClient:
-        """Give what exchanges command batches, blocking."""
+        """Give the client of blocking callers."""
         current = self._sync
         if current is None or current[0] is not self.given_client:
             with self._lock:
@@ -104,7 +104,7 @@ class Connector:
         return current[1]
 
     async def async_client(self) -> AsyncClient:
-        """Give what exchanges command batches in the running loop."""
+        """Give the client of the running loop."""
         clients = self._loops.get(loop := asyncio.get_running_loop()) or self._clients_of(loop)
         previous = clients.batches
         if previous is not None and clients.given_client is self.given_client:
@@ -137,7 +137,7 @@ class Connector:
         self.close()
 
     def reset(self) -> None:
-        """Forget every connection: the next ones go where the URL leads by then."""
+        """Drop all clients: the next ones connect to where the URL leads then."""
         with self._lock:
             current, self._sync = self._sync, None
             for clients in self._loops.values():
@@ -155,7 +155,7 @@ class Connector:
     def _clients_of(self, loop: asyncio.AbstractEventLoop) -> "_LoopClients":
         with self._lock:
             for closed_loop in [loop for loop in self._loops if loop.is_closed()]:
-                del self._loops[closed_loop]  # its connections refer to it, so that it would stay for ever
+                del self._loops[closed_loop]  # its connections refer to it, so it would never be collected
             clients = self._loops.get(loop)
             if clients is None:
                 clients = self._loops[loop] = _LoopClients(self._closing(loop))
@@ -163,7 +163,7 @@ class Connector:
         return clients
 
     async def _closing(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
-        """Close a loop's connections when it ends: asyncio.run ends the asynchronous generators of a loop before it."""
+        """Close a loop's connections when it ends: asyncio.run closes the loop's asynchronous generators first."""
         try:
             yield
         finally:
@@ -197,7 +197,7 @@ class Connector:
         return min(self._timeout_s, options.get("socket_timeout") or self._timeout_s)
 
     def _options(self) -> tuple[type[AbstractConnection], dict[str, Any]]:
-        """Class and options of connections to the store's own server; starts nothing."""
+        """Give class and options of connections to the store's own server. It does not start one."""
         scheme, _, rest = self._url.partition(":")
         if scheme != "embedded":
             return options_of_url(self._url)
@@ -209,12 +209,13 @@ class Connector:
 
 
 class _LoopClients:
-    """What a link has in one event loop.
+    """The clients of a store in one event loop.
 
     Attributes:
-        batches: What exchanges batches, made after ``given``.
-        plain: The client that people get.
-        closing: Closes all of it when the loop ends, or when it is closed itself.
+        given: The given client when ``batches`` was made.
+        batches: The client that exchanges batches.
+        plain: The client that ``Store.redis_store`` gives.
+        closing: Closes both when the loop ends, or when it is closed itself.
     """
 
     def __init__(self, closing: AsyncGenerator[None]) -> None:
@@ -224,7 +225,7 @@ class _LoopClients:
         self.closing = closing
 
     def arm(self) -> None:
-        """Start ``closing``, which awaits nothing before its yield; the loop takes note of it then."""
+        """Start ``closing`` up to its yield, without awaiting, so that the loop registers it."""
         with suppress(StopIteration):
             self.closing.__anext__().send(None)
 

@@ -1,4 +1,4 @@
-"""Connections of redis-py that start their embedded server, and start it again, whenever they connect."""
+"""Connections of redis-py that start their embedded server when they connect, if it does not run."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ _LOOK_S: Final = 0.1  # between two looks at the server's directory, on each con
 
 
 class EmbeddedConnection(redis.UnixDomainSocketConnection):
-    """A redis-py connection that starts its server if need be, every time it connects.
+    """A redis-py connection that starts its server when it connects, if it does not run.
 
     Args:
         embedded: The server, in place of a path.
@@ -77,7 +77,7 @@ class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
         await super()._connect()  # type: ignore[no-untyped-call]  # likewise
 
     async def connect_check_health(self, *args: bool, **options: bool) -> None:
-        """Connect. redis-py wraps what it does not know into its own error; our error comes out as it is."""
+        """Connect. redis-py wraps unknown errors into its own; our error is raised unwrapped."""
         try:
             await super().connect_check_health(*args, **options)
         except ConnectionError as exc:

@@ -14,7 +14,7 @@ __all__ = ["FastAPIModel"]
 class FastAPIModel(Model):
     """A model with ``select_or_404``, for your own handlers. ``CRUDRouter`` takes any ``Model``."""
 
-    # Not in a Meta, which would make every subclass's own Meta an override in the eyes of type checkers.
+    # Not in a Meta: type checkers would take the Meta of a subclass for a wrong override.
     _abstract = True
 
     @overload
