@@ -7,7 +7,7 @@ import click
 from redis_models.client.drivers import run
 from redis_models.errors import RedisModelsError, UnansweredError
 from redis_models.migrations.files.loader import exchange_migrations, load_migrations
-from redis_models.migrations.files.rebase import Branch, Fork, Moved, fork_of, rebase
+from redis_models.migrations.files.rebase import Branch, Fork, RebasedFile, fork_of, rebase
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 from redis_models.project.imports import shown_path
@@ -90,7 +90,7 @@ def _both(fork: Fork) -> str:
     return " and ".join(map(str, fork.branches))
 
 
-def _print(context: CliContext, moved: Moved) -> None:
+def _print(context: CliContext, moved: RebasedFile) -> None:
     context.out(
         f"  {shown_path(moved.old)} → {moved.new.name}   id {moved.migration.id} after {moved.migration.previous}"
     )
@@ -99,7 +99,7 @@ def _print(context: CliContext, moved: Moved) -> None:
         context.err(f"Write version = {after} in class Meta of {model}.")
 
 
-def _document(moved: Moved) -> dict[str, object]:
+def _document(moved: RebasedFile) -> dict[str, object]:
     raised = {model: {"before": before, "after": after} for model, (before, after) in moved.raised.items()}
     return {
         "old": moved.old.stem,

@@ -36,13 +36,13 @@ class Squashed:
         new: The migration.
         replaced: The migrations that it replaces.
         chain: The chain with it.
-        folded: Number of its operations, and of those that it replaces.
+        operation_counts: Number of its operations, and of those that it replaces.
     """
 
     new: NewMigration
     replaced: tuple[LoadedMigration, ...]
     chain: Chain
-    folded: tuple[int, int]
+    operation_counts: tuple[int, int]
 
 
 def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None = None) -> Squashed:

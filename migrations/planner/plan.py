@@ -158,7 +158,7 @@ def _name_at(chain: Chain, position: int) -> str:
 def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
     """Refuse to take back a squashed migration if the migrations that it replaces were applied.
 
-    Only these can use their undo fields.
+    Only the replaced migrations can use their undo fields.
     """
     for migration in chain.migrations[target:start]:
         recorded = [id for id in migration.ids[:-1] if id in state.ledger]
@@ -166,7 +166,7 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
             raise DriftError(
                 f"{chain.app}: {migration.name} cannot be taken back, because the migrations that it replaces were"
                 f" applied here ({', '.join(recorded)}): take back the later ones with 'migrate {chain.app}"
-                f" {migration.number}', restore the files of these from version control in its place, and try again"
+                f" {migration.number}', put the replaced files in its place from version control, and try again"
             )
 
 
