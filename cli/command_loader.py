@@ -1,4 +1,4 @@
-"""The group of commands, which imports a command when it is called and finds them by the files in ``commands/``."""
+"""The group of commands: it finds commands by the files in ``commands/``, and imports a command when it is called."""
 
 import difflib
 import gc

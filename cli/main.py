@@ -1,4 +1,4 @@
-"""The program: its global options, and the one place where errors become a line and an exit code."""
+"""The program: its global options, and the place where errors become a line and an exit code."""
 
 import importlib.metadata
 import os
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int
 
     Args:
         argv: Command line without the program's name; None for that of the process.
-        prog_name: What help and errors call the program; None to find out.
+        prog_name: The name of the program in help and errors; None for that of the process.
 
     Returns:
         The exit code; see ``Exit``.
@@ -47,9 +47,7 @@ def main(argv: Sequence[str] | None = None, prog_name: str | None = None) -> int
         return _fail(context, exc, line, Exit(exc.exit_code))
     except RedisModelsError as exc:
         return _fail(context, exc, str(exc), exit_for(exc))
-    except (
-        Exception
-    ) as exc:  # the edge: whatever else is raised is our bug or the user's, and is reported in one line too
+    except Exception as exc:  # a bug of ours or of the user's code; it is reported in one line too
         text = " ".join(f"{type(exc).__name__}: {exc}".split())
         return _fail(context, exc, f"{text} (run again with --traceback to see where)", Exit.FAILED)
     finally:
@@ -88,7 +86,7 @@ def _with_short_arguments(text: str, arguments: Sequence[str]) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Cut the middle out of very long lines; what to type is at their end."""
+    """Cut the middle out of very long lines; their end says what to type."""
     lines = text.split("\n")
     return "\n".join(
         line if len(line) <= _LINE else f"{line[: _LINE // 2]} [...] {line[-_LINE // 2 :]}" for line in lines
@@ -103,7 +101,7 @@ def _usage_line(exc: click.ClickException) -> str:
     if isinstance(exc, click.NoSuchOption) and context.command is not program and exc.option_name in _global_names():
         above = context.parent.command_path if context.parent else context.command_path
         return f"{exc.option_name} goes before the command: {above} {exc.option_name} {context.command.name}"
-    # Ours end with their cure, click's with a full stop or a suggestion.
+    # Our errors end with a cure, click's with a full stop or a suggestion.
     return text if ";" in text or "?" in text else f"{text.rstrip('.')}; see '{context.command_path} --help'"
 
 
@@ -112,7 +110,7 @@ def _global_names() -> set[str]:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """Keep an option's value at once: an error in the rest of the command line must be printed accordingly."""
+    """Store an option's value at once: it also applies to errors in the rest of the command line."""
     ctx.ensure_object(CliContext).remember(str(param.name), value)
 
 

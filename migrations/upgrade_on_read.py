@@ -15,7 +15,7 @@ from redis_models.encoding.raw_text import bytes_of
 from redis_models.errors import ConflictError, RecordError, RecordTooOldError, RedisModelsError
 from redis_models.mapping.stored_field import STAMP, stored_version
 
-from .chain.lineage import routes_of
+from .chain.lineage import upgrade_paths_of
 from .chain.upgrade_path import UpgradePath
 from .files.project_chains import load_chains
 from .keyspace.results import Fence, Outcome
@@ -78,8 +78,8 @@ class ChainUpgrader:
     def write_back(self, model: "type[Model]", keys: Sequence[str]) -> RoundTrips[None]:
         """Upgrade stored records that were just read, if ``writes_back`` is set.
 
-        Each is read again and written completely, or left for the next time: if another client writes it, memory is
-        full, or the server is a replica. Reading does not fail because of it.
+        Each is read again and written completely. It stays unchanged if another client writes it, memory is full, or
+        the server is a replica. Reading never fails because of this.
         """
         if not self._writes_back:
             return
@@ -93,11 +93,11 @@ class ChainUpgrader:
             _log.info("older records were read, and not written back: %s", exc)
 
     @cached_property
-    def _routes(self) -> Mapping[object, UpgradePath]:
+    def _paths(self) -> Mapping[object, UpgradePath]:
         paths: dict[object, UpgradePath] = {}
         chains = load_chains(self._apps)
         for app, chain in zip(self._apps, chains, strict=True):
-            known = routes_of(chain)
+            known = upgrade_paths_of(chain)
             starts = {model: model.__mapper__.keys.start for model in app.models}
             # Newer code may upgrade a record further between our read and our write; it stays at that version.
             paths.update(
@@ -107,7 +107,7 @@ class ChainUpgrader:
 
     def _path(self, model: "type[Model]", key: str, stored: int | None) -> tuple[UpgradePath, int]:
         version = model.__mapper__.version
-        path = self._routes.get(model)
+        path = self._paths.get(model)
         if path is None or version not in path.versions or (stored is not None and stored not in path.versions):
             raise RecordTooOldError(key, stored or 1, version)
         return path, version

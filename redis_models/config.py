@@ -1,4 +1,4 @@
-"""``RedisConfig``: where a Redis server is, in parts. Its URL is what a store connects to."""
+"""``RedisConfig``: the parts of a server's URL, as in pydantic-aioredis."""
 
 from typing import Any
 from urllib.parse import quote
@@ -9,14 +9,14 @@ __all__ = ["RedisConfig"]
 
 
 class RedisConfig(BaseModel):
-    """Where a Redis server is, in parts.
+    """The parts of a server's URL.
 
     Attributes:
         host: Name or address; one of IPv6 with or without brackets.
         port, db: As in a URL.
         username, password: Percent-encoded where they go into the URL; the password is never shown.
         ssl: Whether to speak TLS.
-        encoding: Encoding of the texts that ``Store.redis_store`` gives; records are read and written as UTF-8.
+        encoding: Encoding of the text that ``Store.redis_store`` returns; records are read and written as UTF-8.
     """
 
     # Otherwise an error would quote a password that is not text.

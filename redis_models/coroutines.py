@@ -1,7 +1,7 @@
-"""Coroutines of the application that a blocking caller runs to their end, as an overridden ``save``.
+"""Running a coroutine of the application, such as an overridden ``save``, to its end for a blocking caller.
 
 Meanwhile the library's own verbs use the blocking connections, so that no connection is made for a short-lived loop. If
-a loop is running already, another thread runs the coroutine in a loop of its own, and the caller waits for it.
+a loop is running already, another thread runs the coroutine in its own loop, and the caller waits for it.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ async def _wait_for(awaitable: Awaitable[object]) -> object:
 
 @contextmanager
 def being_saved(instance: object) -> Generator[None]:
-    """Let the running save write assignments to ``instance``, in place of a save for each."""
+    """Assignments to ``instance`` in this block are written by the running save, and not one by one."""
     token = _saved.set(_saved.get() | {id(instance)})
     try:
         yield
@@ -66,7 +66,7 @@ def is_being_saved(instance: object) -> bool:
 
 @contextmanager
 def within(what: object) -> Generator[None]:
-    """Mark that an override is running, so that the library's own verb does not call it again."""
+    """Mark that an override runs in this block, so that the library's own verb does not call it again."""
     token = _within.set(_within.get() | {what})
     try:
         yield

@@ -1,47 +1,47 @@
 """Every exception that redis_models raises, in one tree.
 
     RedisModelsError
-      ConfigurationError            a declaration or a setting is wrong; fix the code
+      ConfigurationError            a declaration or a setting is wrong; correct the code
         SettingsError
         ModelDeclarationError
           UnboundModelError         (AttributeError)
-      DataError                     a record or a value is not what it should be
+      DataError                     a record or a value is not as it should be
         InvalidPrimaryKeyError      (ValueError)
         EncodeError                 (TypeError)
         DecodeError                 (ValueError)
-        WrongKeyTypeError           the key holds no hash
+        WrongKeyTypeError           the key does not hold a hash
         NotFoundError               (LookupError)
         ManyRecordsError            one record was wanted, and several match
         ConflictError               another client wrote in between
           UniqueError               another record holds the value of a unique index
           DuplicateValuesError      records have one value in a unique index that is being built
         RecordTooNewError           written by a newer version of the code
-        RecordTooOldError           written by an older version, and no way up is known
+        RecordTooOldError           written by an older version, and no migration upgrades it
       QueryError                    a query cannot be answered as it is written
         NoIndexError                no index serves its conditions
         IndexNotReadyError          the index is not built yet
         CursorError                 a cursor is unreadable, or of other indexes
         IndexDamagedError           the index lacks what it must have
         TooManyOthersError          too many records have values without an entry
-      ServerError                   the server cannot do it now
+      ServerError                   the server cannot execute it now
         ServerUnreachableError
         ServerRefusedError          authentication, permission, unsupported command
           ServerReadOnlyError       it is a replica
-        ServerBusyError             it will be able to later
-        ServerDiskError             it cannot write to its disk, and takes no writes until it can
+        ServerBusyError             it can later
+        ServerDiskError             it cannot write to its disk, and refuses writes until it can
         ServerOutOfMemoryError
         EmbeddedServerError
       MigrationError
         MigrationFileError          a file cannot be read, or breaks the chain
-        SchemaError                 an operation does not fit the schema it meets
+        SchemaError                 an operation does not fit the schema
         RecordError                 a record cannot be rewritten
         UnansweredError             the diff has questions without an answer
         LockedError                 another runner holds the lease
-        UnsafeError                 destructive or irreversible, and not allowed
+        UnsafeError                 destructive or irreversible, without consent
         IncompleteError             stopped before it was complete; run again to resume
-        DriftError                  Redis does not hold what the files say
+        DriftError                  Redis, files and code do not agree
 
-Catch the narrowest class that you can cure::
+Catch the narrowest class that you can handle::
 
     try:
         customer = await Customer.get("c-17")
@@ -50,6 +50,7 @@ Catch the narrowest class that you can cure::
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from .redaction import printable
 
@@ -96,6 +97,7 @@ __all__ = [
     "WrongKeyTypeError",
 ]
 
+NOT_A_HASH: Final = "does not hold a hash"
 _SHOWN = 60  # characters of a stored value that an error quotes
 _MASK = "**********"  # in place of a secret
 
@@ -103,7 +105,8 @@ _MASK = "**********"  # in place of a secret
 class RedisModelsError(Exception):
     """Base of every error of this library.
 
-    Its text spells what a terminal would obey, because keys, fields and values may be anybody's; attributes do not.
+    Its text escapes control characters, because other clients may have written the keys, fields and values; its
+    attributes do not.
     """
 
     _is_one_line = False
@@ -121,10 +124,10 @@ class ConfigurationError(RedisModelsError):
 
 
 class SettingsError(ConfigurationError):
-    """The settings module is missing, broken, or only half right.
+    """The settings module is missing or broken, or a setting is wrong.
 
     Attributes:
-        module: Dotted name of the settings module, or None where none was named.
+        module: Dotted name of the settings module, or None if none was named.
         reason: What is wrong and what to do, one line.
     """
 
@@ -153,22 +156,22 @@ class ModelDeclarationError(ConfigurationError):
 
 
 class UnboundModelError(ModelDeclarationError, AttributeError):
-    """A verb of a model was used that is bound to no store; what its parent class is bound to does not count.
+    """A verb was called on a model that is not bound to a store; the store of its parent class does not count.
 
-    An AttributeError too, because that is what pydantic-aioredis raised.
+    Also an AttributeError, because that is what pydantic-aioredis raised.
     """
 
     def __init__(self, model: str) -> None:
         super().__init__(
             model,
-            "is bound to no store; call redis_models.setup(), or store.register_model() with it"
+            "is not bound to a store; call redis_models.setup(), or store.register_model() with it"
             f" (type object {model!r} has no attribute '_store')",
         )
         self.args = (model,)
 
 
 class DataError(RedisModelsError):
-    """A record or a value is not what it should be."""
+    """A record or a value is not as it should be."""
 
     _is_one_line = True
 
@@ -195,9 +198,9 @@ class EncodeError(DataError, TypeError):
 
     Attributes:
         model: Name of the model.
-        field: Name of the field; "insert" where the value is not an instance of the model.
+        field: Name of the field; "insert" if the value is not an instance of the model.
         value: The value.
-        reason: What pydantic says about it.
+        reason: Why not, in most cases in pydantic's words.
     """
 
     def __init__(self, model: str, field: str, value: object, reason: str) -> None:
@@ -213,9 +216,9 @@ class DecodeError(DataError, ValueError):
 
     Attributes:
         key: Redis key of the hash.
-        field: Name of the hash field; "" where it is the record as a whole.
-        raw: The bytes as stored; None where the field is missing.
-        reason: What pydantic says about it.
+        field: Name of the hash field; "" for the record as a whole.
+        raw: The bytes as stored; None if the field is missing.
+        reason: Why not, in most cases in pydantic's words.
     """
 
     def __init__(self, key: str, field: str, raw: bytes | None, reason: str) -> None:
@@ -230,7 +233,7 @@ class DecodeError(DataError, ValueError):
 
 
 class WrongKeyTypeError(DataError):
-    """The key of a record holds a value of another type than hash.
+    """The key of a record does not hold a hash, but a value of another type.
 
     Attributes:
         key: The Redis key.
@@ -241,11 +244,11 @@ class WrongKeyTypeError(DataError):
         self.key = key
 
     def _text(self) -> str:
-        return f"{self.key}: holds no hash; look at it with 'TYPE {self.key}' and move it out of the model's prefix"
+        return f"{self.key}: {NOT_A_HASH}; look at it with 'TYPE {self.key}', and rename it to another prefix"
 
 
 class NotFoundError(DataError, LookupError):
-    """There is no such record, or there is none any more.
+    """The record does not exist, or no longer exists.
 
     Attributes:
         model: Name of the model.
@@ -285,7 +288,7 @@ class ConflictError(DataError):
     Attributes:
         key: The Redis key.
         reason: What was found and what to do.
-        fields: Names of the fields that another client changed, where that is known.
+        fields: Names of the fields that another client changed, if they are known.
     """
 
     def __init__(self, key: str, reason: str, fields: Sequence[str] = ()) -> None:
@@ -349,11 +352,11 @@ class DuplicateValuesError(ConflictError):
 
 
 class _VersionError(DataError):
-    """A record's version is not one that this code can use.
+    """This code cannot use the version of a record.
 
     Attributes:
         key: The Redis key.
-        stored: Version that the record carries.
+        stored: Version of the record.
         supported: Version of the model in this process.
     """
 
@@ -373,7 +376,7 @@ class RecordTooNewError(_VersionError):
 
 
 class RecordTooOldError(_VersionError):
-    """The record was written by an older version, and this process knows no migration that leads up from it."""
+    """The record was written by an older version, and this process does not know a migration that upgrades it."""
 
     def _text(self) -> str:
         return (
@@ -489,7 +492,7 @@ class TooManyOthersError(QueryError):
 
 
 class ServerError(RedisModelsError):
-    """The server cannot do it now.
+    """The server cannot execute it now.
 
     Attributes:
         reason: What happened and what to do, one line.
@@ -509,7 +512,7 @@ class ServerUnreachableError(ServerError):
     """No connection, or no answer in time.
 
     Attributes:
-        is_left_open: What was sent may have been executed.
+        is_left_open: Whether a write may have been executed.
     """
 
     def __init__(self, reason: str, is_left_open: bool = False) -> None:
@@ -519,7 +522,7 @@ class ServerUnreachableError(ServerError):
 
 
 class ServerRefusedError(ServerError):
-    """The server answers, but refuses: authentication, permission, a read-only replica, an unknown command."""
+    """The server refuses: authentication, permissions, a read-only replica, an unknown command."""
 
 
 class ServerReadOnlyError(ServerRefusedError):
@@ -527,7 +530,7 @@ class ServerReadOnlyError(ServerRefusedError):
 
 
 class ServerBusyError(ServerError):
-    """The server can do nothing now, but will later: a script runs, replicas are missing, a slot moves."""
+    """The server cannot execute it now, but can later: a script runs, replicas are missing, a slot moves."""
 
 
 class ServerOutOfMemoryError(ServerError):
@@ -535,7 +538,7 @@ class ServerOutOfMemoryError(ServerError):
 
 
 class ServerDiskError(ServerError):
-    """The server cannot write to its disk, and takes no writes until it can; the write was refused whole."""
+    """The server cannot write to its disk, and refuses writes until it can; the write was refused whole."""
 
 
 class EmbeddedServerError(ServerError):
@@ -543,7 +546,7 @@ class EmbeddedServerError(ServerError):
 
 
 class MigrationError(RedisModelsError):
-    """Something about migrations; see the subclasses.
+    """Base of the errors of migrations.
 
     Attributes:
         reason: What is wrong and what to do.
@@ -575,18 +578,18 @@ class MigrationFileError(MigrationError):
 
 
 class SchemaError(MigrationError):
-    """An operation does not fit the schema that it meets."""
+    """An operation does not fit the schema that it is applied to."""
 
 
 class RecordError(MigrationError):
     """A record cannot be rewritten; it is unchanged.
 
     Attributes:
-        field: The stored field that stands in the way, or "".
-        raw: Its bytes, or None where it is absent.
+        field: The stored field that cannot be rewritten, or "".
+        raw: Its bytes, or None if it is missing.
         reason: Why, and what to do.
-        quoted: Parts of the reason that a stored value may stand in.
-        is_told: Whether a function of a migration said so that was given the record, and may speak of any field.
+        quoted: Parts of the reason that may quote a stored value.
+        is_told: Whether the reason comes from a function of a migration, which may quote any field of the record.
     """
 
     _is_one_line = True
@@ -599,7 +602,7 @@ class RecordError(MigrationError):
         self.field, self.raw, self.quoted, self.is_told = field, raw, tuple(quoted), is_told
 
     def without_values(self, *, keeps_raw: bool = False) -> "RecordError":
-        """Give the same error with asterisks in place of values, the field's own but for ``keeps_raw``."""
+        """Give the same error with asterisks in place of values; with ``keeps_raw`` that of the field stays."""
         reason = self.reason
         for part in self.quoted:
             reason = reason.replace(part, _MASK) if part else reason
@@ -614,7 +617,7 @@ class UnansweredError(MigrationError):
     """The diff has questions without an answer; nothing was written.
 
     Attributes:
-        questions: One line a question, with the flags that answer it.
+        questions: One line for each question, with the flags that answer it.
     """
 
     def __init__(self, questions: Sequence[str]) -> None:
@@ -632,7 +635,7 @@ class LockedError(MigrationError):
 
     @classmethod
     def lost(cls) -> "LockedError":
-        """Make the error of a runner that finds out that its lease is over."""
+        """Make the error of a runner that has lost its lease."""
         return cls(
             "another runner took the lease over, or 'migrate --abort' ended this one; it stopped, and changed nothing"
             " since"
@@ -640,7 +643,7 @@ class LockedError(MigrationError):
 
 
 class UnsafeError(MigrationError):
-    """Destructive or irreversible, and not allowed by a flag."""
+    """Destructive or irreversible, and without consent."""
 
 
 class IncompleteError(MigrationError):

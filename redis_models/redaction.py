@@ -1,4 +1,4 @@
-"""Text as people see it: passwords of URLs hidden, control characters spelled, nouns that agree with counts. Pure."""
+"""Text for people: passwords of URLs hidden, control characters escaped, nouns that agree with counts. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -44,12 +44,12 @@ _IN_QUERY: Final = re.compile(r"((?:password|username)=)[^\s&#'\"]+", re.IGNOREC
 
 
 def redact(text: str) -> str:
-    """Hide the passwords of all URLs in ``text``; each ends at the next blank or quote."""
+    """Hide the passwords of all URLs in ``text``; a URL ends at the next blank or quote."""
     return _IN_QUERY.sub(rf"\1{MASK}", _TOKEN.sub(_masked_token, text))
 
 
 def masked(url: str) -> str:
-    """Give ``url``, which is nothing else, with nothing of it that may be a password, whatever signs that holds."""
+    """Give ``url`` without any part that may be a password, whatever characters that contains."""
     scheme, mark, rest = url.partition("://")
     if not mark or scheme == "embedded":
         return _without_scheme(url)
@@ -60,7 +60,7 @@ def masked(url: str) -> str:
 
 
 def is_server(folder: str) -> bool:
-    """Whether the text after ``embedded:`` is the URL of a server and not a folder, with or without its slashes."""
+    """Whether the text after ``embedded:`` is the URL of a server and not a folder."""
     scheme, colon, rest = folder.removeprefix("//").partition(":")
     return bool(colon) and (rest.startswith("//") or "://" in rest or "@" in rest or scheme.lower() in _SCHEMES)
 
@@ -71,7 +71,7 @@ def has_password(url: str) -> bool:
 
 
 def is_cut_short(url: str) -> bool:
-    """Whether redis-py would take a part of a password for a host, a port or an option, and speak of it."""
+    """Whether redis-py would take part of a password for a host, a port or an option, and quote it in an error."""
     scheme, _, rest = url.partition("://")
     head, sign, tail = _cut(rest)
     if sign == "?" and "@" in tail:
@@ -90,10 +90,10 @@ def _without_scheme(text: str) -> str:
 
 
 def _shown(scheme: str, rest: str) -> str | None:
-    """Give what may be shown behind the scheme; None for nothing."""
+    """Give the part after the scheme that may be shown; None if nothing may."""
     head, sign, tail = _cut(rest)
     if "@" in tail or (sign == "#" and tail):
-        return None  # the sign may have been one of a password
+        return None  # the ? or # may be part of a password
     is_file = scheme == "unix" and rest.startswith("/")
     _, at_sign, where = ("", "", head) if is_file else head.rpartition("@")  # a user may be the beginning of a password
     place = re.match(r"([^/]*)(.*)", where, re.DOTALL)
@@ -127,24 +127,24 @@ def _masked_token(match: re.Match[str]) -> str:
     closing = _CLOSING.search(token)
     end = closing.start() if closing else len(token)
     url, rest = token[:end], token[end:]
-    scheme, _, behind = url.partition("://")
+    scheme, _, tail = url.partition("://")
     if scheme.lower() in ("http", "https") or scheme.lower() not in _SCHEMES:
-        # Pages, and other people's databases: only who signs in is hidden.
+        # Web pages, and other databases: only user and password are hidden.
         shown = scheme if scheme.lower() in _FOREIGN else MASK  # a password may have :// in it, too
-        token = re.sub(r".*://.*@", f"{shown}://{MASK}@", url) + rest if "@" in behind else token
+        token = re.sub(r".*://.*@", f"{shown}://{MASK}@", url) + rest if "@" in tail else token
         return opening + token
     return opening + masked(url) + rest
 
 
-# What a terminal obeys instead of showing it, and what cannot be printed at all: C0, DEL and C1, marks that turn the
-# direction of text, separators of lines, halves of surrogate pairs.
+# Characters that control a terminal, or cannot be printed: C0, DEL and C1, marks that change the direction of text,
+# line separators, surrogates.
 UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str) -> str:
-    """Spell what a terminal would obey (``\\x1b``, ``\\n``, ``\\u202e``), and bytes that are not UTF-8 (``\\xff``)."""
+    """Escape control characters (``\\x1b``, ``\\n``, ``\\u202e``), and bytes that are not UTF-8 (``\\xff``)."""
     return UNSEEN.sub(_spelled, text)
 
 
@@ -155,6 +155,6 @@ def _spelled(found: re.Match[str]) -> str:
     return _SHORT.get(letter) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
-def counted(count: int, one: str, more: str = "") -> str:
+def counted(count: int, singular: str, plural: str = "") -> str:
     """Give a count and its noun: ``1 record``, ``2,000 records``."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

@@ -1,7 +1,7 @@
-"""Redirection: another server is used in place of a given one, so that tests cannot reach the server of the settings.
+"""Redirection: another server is used in place of that of the settings, so that tests cannot reach it.
 
-Every store asks here where to connect. Processes that a test starts read the target from an environment variable, and
-redirect the server of their settings when these are loaded.
+Every store asks this module where to connect. A process that a test starts reads the target from an environment
+variable, and redirects the server of its settings when it loads them.
 """
 
 import os
@@ -44,7 +44,7 @@ def restore() -> None:
 
 
 def end_redirection(target: str) -> None:
-    """Redirect to ``target``, where no server is, everything that is redirected now, until the process ends."""
+    """Redirect everything that is redirected now to ``target``, where no server is, until the process ends."""
     for place in _targets:
         _targets[place] = target
     _reset()
@@ -68,7 +68,7 @@ def _reset() -> None:
 
 
 def _place_of(url: str) -> str | None:
-    """Say where the server of a URL is, in one spelling; None for a throw-away one, which is never shared."""
+    """Give the place of a URL's server in one spelling; None for a throw-away server, which is never shared."""
     scheme, _, rest = url.partition(":")
     path = rest.removeprefix("//")
     if scheme == "embedded":

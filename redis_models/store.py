@@ -44,7 +44,7 @@ class Store:
     ``aclose``, ``with`` ends with ``close``; a closed store opens again when it is used.
 
     Args:
-        name: For people.
+        name: A name for messages.
         redis_config: Where the server is.
         redis_store: An asyncio client whose server is used instead.
         life_span_in_seconds: TTL of records whose model has none of its own, or None.
@@ -55,7 +55,7 @@ class Store:
             ``increment``, ``delete``, ``only="new"`` and ``if_unchanged``, whose results would be wrong.
 
     Attributes:
-        models: The models of this store by their names in lower case; of two with one name, the later.
+        models: The models of this store by their names in lower case; of two with the same name, the later one.
 
     Raises:
         TypeError: None of redis_config, redis_store and url is given.
@@ -132,15 +132,15 @@ class Store:
         candidate = cast(object, client)
         if candidate is not None and (isinstance(candidate, redis.Redis) or not hasattr(candidate, "connection_pool")):
             raise TypeError(f"redis_store must be a client of redis.asyncio, not a {_kind_of(candidate)}")
-        self._connector.given = client
+        self._connector.given_client = client
 
     def register_model(self, model: type[StoredModel]) -> None:
         """Bind a model class to this store, and release it from any other.
 
         Raises:
-            AttributeError: It names no primary key, as in pydantic-aioredis.
-            NotImplementedError: Its primary key is not named by text, likewise.
-            ModelDeclarationError: It cannot be stored as it is declared, or another model has its keys.
+            AttributeError: It does not name a primary key, as in pydantic-aioredis.
+            NotImplementedError: The name of its primary key is not text, as in pydantic-aioredis.
+            ModelDeclarationError: It cannot be stored as it is declared, or another model has the same keys.
         """
         if not isinstance(_primary_key_of(model), str):
             raise NotImplementedError(f"{model.__name__} should have a _primary_key_field")
@@ -153,25 +153,25 @@ class Store:
             shared = None if full == name else other.__mapper__.keys.shared_with(keys)
             if shared is not None:
                 raise ModelDeclarationError(
-                    model.__name__, f"has the keys of {full} ({shared}*); give one of them another table or separator"
+                    model.__name__, f"has the same keys as {full} ({shared}*); give one another table or separator"
                 )
-        former = cast("Store | None", model.__dict__.get("_store"))
-        if former is not None and former is not self:
-            former._forget(model)
+        previous = cast("Store | None", model.__dict__.get("_store"))
+        if previous is not None and previous is not self:
+            previous._forget(model)
         self._registered[name] = self.models[model.__name__.lower()] = model
         model._store = self
 
     def model(self, name: str) -> type[Any]:
-        """Give the registered model of that name, in any case, or of that full dotted name.
+        """Give the registered model with this name, in any case, or with this full dotted name.
 
         Raises:
             KeyError: There is none, or there are several.
         """
         if name in self._registered:
             return self._registered[name]
-        meant = [full for full, model in self._registered.items() if model.__name__.lower() == name.lower()]
-        if len(meant) > 1:
-            raise KeyError(f"{name} may be {' or '.join(meant)}; name one in full")
+        matches = [full for full, model in self._registered.items() if model.__name__.lower() == name.lower()]
+        if len(matches) > 1:
+            raise KeyError(f"{name} may be {' or '.join(matches)}; use a full name")
         try:
             return self.models[name.lower()]
         except KeyError:
@@ -210,11 +210,11 @@ class Store:
         """Release a model that another store has registered."""
         self._registered.pop(_full_name(model), None)
         short = model.__name__.lower()
-        left = [other for other in self._registered.values() if other.__name__.lower() == short]
+        others = [other for other in self._registered.values() if other.__name__.lower() == short]
         if self.models.get(short) is model:
             del self.models[short]
-            if left:
-                self.models[short] = left[-1]
+            if others:
+                self.models[short] = others[-1]
 
 
 def _primary_key_of(model: type[StoredModel]) -> object:

@@ -1,9 +1,9 @@
 """Testing: a throw-away server in place of that of the settings, for pytest, unittest and Django.
 
 With pytest, name this module as a plugin, in ``conftest.py`` (``pytest_plugins = ["redis_models.testing"]``) or with
-``-p redis_models.testing``. pytest does not find it by itself: a project that merely has this library installed gets
-neither its import nor its fixtures. Elsewhere use ``throwaway_server``. Only the fixtures need pytest. Records that
-fixtures of classes, modules and sessions make are there when their tests begin.
+``-p redis_models.testing``. pytest does not load it by itself, so a project that only has this library installed does
+not get its fixtures. Elsewhere use ``throwaway_server``. Only the fixtures need pytest. Records that fixtures of
+classes, modules and sessions make exist when their tests begin.
 """
 
 import os
@@ -36,7 +36,7 @@ class FixtureRecords:
     """The changes of each active fixture, in their order. Belongs to the tests of one process.
 
     Attributes:
-        is_used: Whether a test has run, and its records were not removed yet.
+        is_used: Whether a test has run whose records were not removed yet.
         is_in_test: Whether a test is running.
     """
 
@@ -45,7 +45,7 @@ class FixtureRecords:
     _changes: dict[int, Content] = field(default_factory=dict[int, Content])
 
     def add(self, fixture: object, before: Content, after: Content) -> None:
-        """Remember the changes of a fixture."""
+        """Store the changes of a fixture."""
         self._changes[id(fixture)] = {
             key: after.get(key) for key in before.keys() | after.keys() if before.get(key) != after.get(key)
         }
@@ -66,7 +66,7 @@ class FixtureRecords:
 def content() -> RoundTrips[Content]:
     """Read everything.
 
-    Cost: two round trips; one where there is nothing.
+    Cost: two round trips; one if the server is empty.
     """
     keys = cast("list[bytes]", check((yield [("KEYS", "*")]))[0])
     if not keys:
@@ -94,8 +94,8 @@ class ThrowawayServer:
     """An empty server of this process, gone with its data when it ends. Made by ``throwaway_server``.
 
     Attributes:
-        url: Where it is; for clients of other libraries take ``socket_path``.
-        store: A store on it, that the models of APPS are bound to which no other store has.
+        url: Its URL; for clients of other libraries use ``socket_path``.
+        store: A store on it; the models of APPS that are not bound to another store are bound to it.
         fixtures: Records of pytest's fixtures with a wider scope than a test.
     """
 
@@ -119,7 +119,7 @@ class ThrowawayServer:
             self._bound[model] = self.store
 
     def clear(self) -> None:
-        """Delete everything, the bookkeeping of migrations too, and bind models again.
+        """Delete everything, also the bookkeeping of migrations, and bind models again.
 
         Cost: one round trip.
         """
@@ -136,7 +136,7 @@ class ThrowawayServer:
         self.fixtures.is_used = self.fixtures.is_in_test = True
 
     def begin_fixture(self) -> Content:
-        """Give the content before a fixture of a wider scope, without what the test before left."""
+        """Give the content before a fixture of a wider scope, without the records of the previous test."""
         if self.fixtures.is_used and not self.fixtures.is_in_test:
             self._bind_again()
             self.store.run(restored(self.fixtures.kept))
@@ -154,7 +154,7 @@ class ThrowawayServer:
                 store.register_model(model)
 
     def keep(self, models: Iterable[type[Model]]) -> None:
-        """Remember the stores of models; those without a store are bound to this server."""
+        """Note the stores of models; those without a store are bound to this server."""
         for model in models:
             bound: Store | None = model.__dict__.get("_store")
             if bound is None:
@@ -195,48 +195,48 @@ def throwaway_server(
         _current.clear()
         yield _current
         return
-    before = os.environ.get(VARIABLE)
+    previous_url = os.environ.get(VARIABLE)
     server = _begin(settings, urls)
     try:
         server.bind(*models)
         yield server
     finally:
         restore()
-        _end(server, before)
+        _end(server, previous_url)
 
 
 def _begin(settings: str | None, urls: Iterable[str]) -> ThrowawayServer:
     """Redirect to a new server, before a model can be read or written."""
     global _current
-    before, server = os.environ.get(VARIABLE), ThrowawayServer()
+    previous_url, server = os.environ.get(VARIABLE), ThrowawayServer()
     try:
         urls = list(urls)
         for url in urls:
             redirect(url, server.url)
         # Before the models are imported: their modules may read and write.
-        loaded = settings_in_use() if settings is None else None
-        if loaded is None and (settings is not None or not urls or _names_settings()):
-            loaded = load_settings(settings, named_by="redis_models.testing")
+        loaded_settings = settings_in_use() if settings is None else None
+        if loaded_settings is None and (settings is not None or not urls or _names_settings()):
+            loaded_settings = load_settings(settings, named_by="redis_models.testing")
         os.environ[VARIABLE] = server.url
-        if loaded is not None:
-            redirect(loaded.redis_url, server.url)
-            setup(loaded.module)
-            server.keep(model for app in load_apps(loaded) for model in app.models)
+        if loaded_settings is not None:
+            redirect(loaded_settings.redis_url, server.url)
+            setup(loaded_settings.module)
+            server.keep(model for app in load_apps(loaded_settings) for model in app.models)
     except BaseException:
         restore()
-        _end(server, before)
+        _end(server, previous_url)
         raise
     _current = server
     return server
 
 
-def _end(server: ThrowawayServer, before: str | None) -> None:
+def _end(server: ThrowawayServer, previous_url: str | None) -> None:
     global _current
     _current = None
-    if before is None:
+    if previous_url is None:
         os.environ.pop(VARIABLE, None)
     else:
-        os.environ[VARIABLE] = before
+        os.environ[VARIABLE] = previous_url
     server.close()
 
 
@@ -309,9 +309,9 @@ if "pytest" in sys.modules:  # a user of the plugin has it already; no one else 
         if _current is None or fixturedef.scope == "function":
             return (yield)
         server, before = _current, _current.begin_fixture()
-        made = yield
+        result = yield
         server.end_fixture(fixturedef, before)
-        return made
+        return result
 
     def pytest_fixture_post_finalizer(fixturedef: "pytest.FixtureDef[object]") -> None:
         """Forget its records."""

@@ -1,4 +1,4 @@
-"""The commands, a module each; here is what each does, in a line, so that ``--help`` need not import them all."""
+"""The commands, a module each. Their summaries are here, so that ``--help`` need not import them."""
 
 from typing import Final
 

@@ -21,7 +21,7 @@ __all__ = ["command", "problem_lines", "takeover_line"]
 
 
 def takeover_line(takeover: Takeover, *, is_planned: bool) -> str:
-    """Give the line about takeover table."""
+    """Give the line about one table."""
     head = f"{takeover.model}: {counted(takeover.records, 'record')}"
     if takeover.is_nothing:
         return f"{head}, nothing to adopt"

@@ -92,7 +92,7 @@ def _print_operations(context: CliContext, chain: Chain, link: LoadedMigration, 
         context.out(f"  {operation.describe()}{risk}")
         context.out(f"      back: {operation.way_back()}")
     for lineage, before, after in explained_models(chain, position):
-        is_static = not backwards and lineage.route.is_static(before.version, after.version)
+        is_static = not backwards and lineage.path.is_static(before.version, after.version)
         where = "in the server" if is_static else "in Python, with compare-and-set"
         context.out(f"  records of {after.name}: version {before.version} → {after.version}, {where}")
     if not any(operation.risk is Risk.EXPIRES for operation in link.operations):
@@ -100,7 +100,7 @@ def _print_operations(context: CliContext, chain: Chain, link: LoadedMigration, 
 
 
 def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str | None) -> _Shown | None:
-    """Give the record that is meant, or one of the model."""
+    """Give the record of ``--key``, or any record of the model."""
     spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
     if key is not None:
         if not any(keys.owns(key) for keys in spaces.values()):
@@ -119,7 +119,7 @@ def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str 
 
 
 def _shapes(app: App, shown: _Shown) -> list[Mapper[Any]]:
-    """Give what records of the code are read by; no hook has made what is made up."""
+    """Give the mappers of the code, for real records; hooks have not written a made-up one."""
     return [model.__mapper__ for model in app.models] if shown.is_real else []
 
 

@@ -28,7 +28,9 @@ def command(context: CliContext, app: str | None, most: int) -> None:
     apps = apps_named(context, app)
     client, namespace = context.client, context.settings.namespace
     events = [
-        (each.label, event) for each in apps for event in run(client, StateStore(namespace, each.label).history(most))
+        (project_app.label, event)
+        for project_app in apps
+        for event in run(client, StateStore(namespace, project_app.label).history(most))
     ]
     # Sorting is stable, so that events of the same second keep their order.
     newest = sorted(events, key=lambda pair: pair[1].at, reverse=True)[:most]

@@ -8,7 +8,7 @@ from redis_models.migrations.executor.run import AppTask, RunOptions
 from redis_models.migrations.executor.throttle import ThrottleLimits
 from redis_models.migrations.keyspace.scan import index_size
 from redis_models.migrations.maintenance.verify import unverified
-from redis_models.migrations.planner.loosened_constraints import unlooked_at
+from redis_models.migrations.planner.loosened_constraints import unchecked_constraints
 from redis_models.migrations.project_run.migrate import LATENCY_MS, MOST_ERRORS, PATIENCE_S
 from redis_models.migrations.project_run.refusals import refuse_failing, refuse_left_alone
 from redis_models.migrations.project_run.tasks import (
@@ -157,7 +157,7 @@ def command(
         context.chains,
         target,
         is_auto=is_auto,
-        meets_all=stragglers,
+        includes_stragglers=stragglers,
         accepts_unreadable=accept_unreadable,
     )
     if check:
@@ -214,7 +214,7 @@ def _show(context: CliContext, client: SyncClient, tasks: list[AppTask], only_pl
         counts = {work.label: run(client, index_size(work.keys)) for work in run_plan.works}
         objections = [str(objection) for objection in run_plan.objections(run_again=run_again)]
         findings = [finding_document(finding) for finding in task.findings]
-        notes = unlooked_at(run_plan.chain, run_plan.works, run_plan.start, run_plan.target)
+        notes = unchecked_constraints(run_plan.chain, run_plan.works, run_plan.start, run_plan.target)
         documents.append({**plan_document(run_plan, counts, objections), "findings": findings, "notes": notes})
         if only_plan or not run_plan.is_empty:
             for line in plan_lines(run_plan, context.store.address, counts, is_full=context.verbosity > 1):

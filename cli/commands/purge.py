@@ -55,17 +55,22 @@ def command(
     These migrations can then never be taken back. TARGET is as for 'migrate' (default: the newest that is applied).
     """
     apps, target = chosen_apps(context, app, target)
-    positions = {each.label: _position(context, each, target, is_unverified or dry_run) for each in apps}
+    positions = {
+        project_app.label: _position(context, project_app, target, is_unverified or dry_run) for project_app in apps
+    }
     if not dry_run and not yes:
         if not context.is_interactive:
             raise MigrationError("these migrations could never be taken back; use --yes to confirm")
         click.confirm(f"Delete the undo fields of {_named(context, apps, positions)} for good?", abort=True, err=True)
-    found = {each.label: _purge(context, each, positions[each.label], dry_run, wait_s, max_latency_ms) for each in apps}
+    found = {
+        project_app.label: _purge(context, project_app, positions[project_app.label], dry_run, wait_s, max_latency_ms)
+        for project_app in apps
+    }
     for label, purged in found.items():
         context.out(f"{label}: {_amount(purged)} {'would be deleted' if dry_run else 'deleted'}")
     documents = {
-        label: {"records": each.records, "fields": each.fields, "bytes": each.bytes, "position": positions[label]}
-        for label, each in found.items()
+        label: {"records": purged.records, "fields": purged.fields, "bytes": purged.bytes, "position": positions[label]}
+        for label, purged in found.items()
     }
     context.json({"command": "purge", "ok": True, "written": not dry_run, "apps": documents})
 
@@ -96,9 +101,9 @@ def _position(context: CliContext, app: App, target: str | None, is_unverified: 
 
 def _named(context: CliContext, apps: list[App], positions: dict[str, int]) -> str:
     links = [
-        f"{each.label}.{link.name}"
-        for each in apps
-        for link in context.chains[each.label].migrations[: positions[each.label]]
+        f"{project_app.label}.{link.name}"
+        for project_app in apps
+        for link in context.chains[project_app.label].migrations[: positions[project_app.label]]
     ]
     return ", ".join(links) if len(links) < 4 else f"{links[0]}, ... {links[-1]} ({len(links)} migrations)"
 

@@ -12,7 +12,7 @@ from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.encoding.raw_text import text_of
 from redis_models.encoding.secrets import MASK
-from redis_models.errors import MigrationError, WrongKeyTypeError
+from redis_models.errors import NOT_A_HASH, MigrationError, WrongKeyTypeError
 from redis_models.mapping.stored_field import STAMP
 from redis_models.migrations.maintenance.repair import Repair, read_repair, refuse_unreadable, schema_at, write_repair
 from redis_models.migrations.maintenance.retry import drop_record, record_of, retry_records, secrecy_of
@@ -80,7 +80,7 @@ def show_command(context: CliContext, key: str) -> None:
     if record is not None:
         record = {name: MASK.encode() if conceals(name, raw) else raw for name, raw in record.items()}
     if record is None:
-        context.out("  The key does not hold a hash.")
+        context.out(f"  The key {NOT_A_HASH}.")
     elif not record:
         context.out("  The record no longer exists; 'quarantine retry' removes the entry.")
     for name, raw in sorted((record or {}).items()):
@@ -212,9 +212,9 @@ def drop_command(context: CliContext, keys: Sequence[str], yes: bool, wait_s: fl
 def _entries(context: CliContext, app: str | None = None) -> Iterator[tuple[App, QuarantinedRecord]]:
     apps = apps_named(context, app)
     client: SyncClient = context.client
-    for each in apps:
-        for entry in run(client, Quarantine(context.settings.namespace, each.label).read()).values():
-            yield each, entry
+    for project_app in apps:
+        for entry in run(client, Quarantine(context.settings.namespace, project_app.label).read()).values():
+            yield project_app, entry
 
 
 def _entry(context: CliContext, key: str) -> tuple[App, QuarantinedRecord]:

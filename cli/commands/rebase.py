@@ -7,7 +7,7 @@ import click
 from redis_models.client.drivers import run
 from redis_models.errors import RedisModelsError, UnansweredError
 from redis_models.migrations.files.loader import exchange_migrations, load_migrations
-from redis_models.migrations.files.rebase import Branch, Fork, Moved, fork_of, rebase
+from redis_models.migrations.files.rebase import Branch, Fork, RebasedFile, fork_of, rebase
 from redis_models.migrations.state.store import StateStore
 from redis_models.project.apps import App
 from redis_models.project.imports import shown_path
@@ -32,7 +32,9 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
     """
     apps = apps_named(context, app)
     if len(apps) != 1:
-        raise click.UsageError(f"rebase needs one app; give one of {', '.join(each.label for each in apps)}")
+        raise click.UsageError(
+            f"rebase needs one app; give one of {', '.join(project_app.label for project_app in apps)}"
+        )
     [chosen] = apps
     fork = fork_of(chosen.label, load_migrations(chosen.label, chosen.migrations_path))
     if fork is None:
@@ -41,12 +43,14 @@ def command(context: CliContext, app: str | None, onto: str | None, dry_run: boo
         return
     moved, chain = rebase(fork, _staying(context, chosen, fork, onto), chosen.migrations_path)
     if not dry_run:
-        texts = {each.new.stem: each.text for each in moved}
-        exchange_migrations(chosen.migrations_path, texts, [each.old.stem for each in moved], chain.migrations[-1].id)
-    for each in moved:
-        _print(context, each)
+        texts = {rebased.new.stem: rebased.text for rebased in moved}
+        exchange_migrations(
+            chosen.migrations_path, texts, [rebased.old.stem for rebased in moved], chain.migrations[-1].id
+        )
+    for rebased in moved:
+        _print(context, rebased)
     context.json(
-        {"command": "rebase", "ok": True, "written": not dry_run, "moved": [_document(each) for each in moved]}
+        {"command": "rebase", "ok": True, "written": not dry_run, "moved": [_document(rebased) for rebased in moved]}
     )
 
 
@@ -86,7 +90,7 @@ def _both(fork: Fork) -> str:
     return " and ".join(map(str, fork.branches))
 
 
-def _print(context: CliContext, moved: Moved) -> None:
+def _print(context: CliContext, moved: RebasedFile) -> None:
     context.out(
         f"  {shown_path(moved.old)} → {moved.new.name}   id {moved.migration.id} after {moved.migration.previous}"
     )
@@ -95,7 +99,7 @@ def _print(context: CliContext, moved: Moved) -> None:
         context.err(f"Write version = {after} in class Meta of {model}.")
 
 
-def _document(moved: Moved) -> dict[str, object]:
+def _document(moved: RebasedFile) -> dict[str, object]:
     raised = {model: {"before": before, "after": after} for model, (before, after) in moved.raised.items()}
     return {
         "old": moved.old.stem,

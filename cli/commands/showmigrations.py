@@ -36,18 +36,20 @@ def command(context: CliContext, app: str | None) -> None:
     apps = apps_named(context, app)
     shown: dict[str, object] = {}
     quarantined: dict[str, int] = {}
-    for each in apps:
-        chain = load_chain(each.label, each.migrations_path)
-        state = run(context.client, StateStore(context.settings.namespace, each.label).read())
+    for project_app in apps:
+        chain = load_chain(project_app.label, project_app.migrations_path)
+        state = run(context.client, StateStore(context.settings.namespace, project_app.label).read())
         state = replace(state, ledger=as_squashed(chain, state.ledger))
         rows = [_row(chain, place, link, state) for place, link in enumerate(chain.migrations, 1)] + _strangers(
             chain, state
         )
-        shown[each.label] = rows
-        quarantined[each.label] = len(run(context.client, Quarantine(context.settings.namespace, each.label).waiting()))
-        _print(context, each, rows)
-        if quarantined[each.label]:
-            context.out(f" {in_quarantine(quarantined[each.label])}; see 'quarantine list'")
+        shown[project_app.label] = rows
+        quarantined[project_app.label] = len(
+            run(context.client, Quarantine(context.settings.namespace, project_app.label).waiting())
+        )
+        _print(context, project_app, rows)
+        if quarantined[project_app.label]:
+            context.out(f" {in_quarantine(quarantined[project_app.label])}; see 'quarantine list'")
     context.json({"command": "showmigrations", "ok": True, "apps": shown, "quarantined": quarantined})
 
 

@@ -59,7 +59,7 @@ def command(
 
 
 def _print(context: CliContext, made: Squashed, dry_run: bool) -> None:
-    now, before = made.folded
+    now, before = made.operation_counts
     context.out(f"  {shown_path(made.new.path)}   id {made.new.migration.id}")
     context.out(
         f"    {now} of {counted(before, 'operation')} left; replaces {counted(len(made.replaced), 'migration')},"

@@ -30,7 +30,7 @@ def command(context: CliContext, name: str, directory: Path | None) -> None:
     files = with_gitignore(with_pyproject(sorted(files, key=attrgetter("path"))))
     write(files)
     commands = ["makemigrations", "migrate"] if top != Path.cwd() else ["makemigrations", "migrate", "showmigrations"]
-    following = [f"python manage.py {each}" for each in commands]
+    following = [f"python manage.py {command}" for command in commands]
     if top != Path.cwd():
         following.insert(0, f"cd {shown_path(top)}")
     context.json({"ok": True, "written": [str(file.path) for file in files], "next": following})

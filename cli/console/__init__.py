@@ -1,1 +1,1 @@
-"""What every command is given: context, parameters, targets, exit codes, progress, formatting."""
+"""What commands share: context, parameters, targets, exit codes, progress, formatting."""

@@ -22,8 +22,8 @@ def is_consented(
         True if no consent is needed, or it was given.
 
     Raises:
-        UnsafeError: There is no terminal to ask on; it says what breaks, and the safe way.
-        click.Abort: The user answered with no.
+        UnsafeError: There is no terminal to ask on; the text says what breaks, and what is safe.
+        click.Abort: The user answered no.
     """
     refused = [] if is_allowed else [finding for finding in findings if finding.is_refused]
     if not refused:

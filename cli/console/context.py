@@ -29,15 +29,15 @@ __all__ = ["CliContext"]
 
 
 class CliContext:
-    """One run of the program. Made by ``main``, filled by the global options, then only read.
+    """One run of the program. Made by ``main``, set by the global options, then only read.
 
     Attributes:
         settings_option: Value of ``--settings``, or None.
-        is_interactive: Questions may be asked: there is a terminal, and no ``--no-input``.
-        is_json: The result is one JSON object.
-        is_colored: Colours are wanted, where the terminal has them.
-        verbosity: 0 (``-q``) to 3 (``-vv``); 1 is usual.
-        is_traceback: Errors show where they were raised.
+        is_interactive: Whether questions may be asked: there is a terminal, and no ``--no-input``.
+        is_json: Whether the result is printed as one JSON object.
+        is_colored: Whether to print colours, if the terminal has them.
+        verbosity: 0 (``-q``) to 3 (``-vv``); 1 is the default.
+        is_traceback: Whether errors show where they were raised.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class CliContext:
         self.is_traceback = False
 
     def remember(self, option: str, value: object) -> None:
-        """Take the value of a global option, by its click name."""
+        """Store the value of a global option, by its click name."""
         match option, value:
             case "settings", str(module):
                 self.settings_option = module
@@ -109,7 +109,7 @@ class CliContext:
 
     @cached_property
     def console(self) -> "Console":
-        """A console on stderr, for progress and tables that people watch."""
+        """A console on stderr, for progress bars."""
         from rich.console import Console  # costs more than most commands
 
         return Console(stderr=True, no_color=not self.is_colored, quiet=self.verbosity == 0, highlight=False)
@@ -120,27 +120,27 @@ class CliContext:
             click.echo(printable(text), color=None if self.is_colored else False)
 
     def out_lines(self, text: str) -> None:
-        """Print a text of ours, such as a file, line by line."""
+        """Print a text of several lines, such as a file."""
         for line in text.split("\n"):
             self.out(line)
 
     def json(self, result: Mapping[str, object]) -> None:
-        """Print the result for programs, once a run; nothing without ``--json``."""
+        """Print the result for programs, once per run; nothing without ``--json``."""
         if self.is_json:
             text = json.dumps(result, ensure_ascii=False, default=str)
             click.echo(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def err(self, text: str = "", *, verbosity: int = 0) -> None:
-        """Print a line beside the result, on stderr, unless the run is to be quieter than ``verbosity``.
+        """Print a line on stderr, unless the run is quieter than ``verbosity``.
 
-        If it cannot be printed, for example because the disk is full, the command goes on without it.
+        If it cannot be printed, for example because the disk is full, the command continues without it.
         """
         if self.verbosity >= verbosity:
             with suppress(OSError):
                 click.echo(printable(text), err=True, color=None if self.is_colored else False)
 
     def err_lines(self, text: str) -> None:
-        """Print a text of ours beside the result, such as an error with its details, line by line."""
+        """Print a text of several lines on stderr, such as an error with its details."""
         for line in text.split("\n"):
             self.err(line)
 

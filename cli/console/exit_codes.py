@@ -1,4 +1,4 @@
-"""What the exit code of a command means to a script that runs it."""
+"""The exit codes of commands, for scripts that run them."""
 
 from enum import IntEnum
 from typing import Final
@@ -18,11 +18,11 @@ __all__ = ["Exit", "exit_for"]
 
 
 class Exit(IntEnum):
-    """Exit codes of every command; 0 to 3 as Django has them."""
+    """Exit codes of every command; 0 to 3 as in Django."""
 
     DONE = 0
-    FAILED = 1  # a check says no, or an error of no other kind
-    USAGE = 2  # of the command, the settings, or a model's declaration
+    FAILED = 1  # a check failed, or an error of another kind
+    USAGE = 2  # a wrong command line, setting, or declaration of a model
     UNANSWERED = 3
     LOCKED = 4
     UNSAFE = 5
@@ -43,5 +43,5 @@ _EXITS: Final[tuple[tuple[type[RedisModelsError], Exit], ...]] = (
 
 
 def exit_for(error: RedisModelsError) -> Exit:
-    """Give the exit code of a command that ``error`` ended."""
+    """Give the exit code for ``error``."""
     return next((code for kind, code in _EXITS if isinstance(error, kind)), Exit.FAILED)

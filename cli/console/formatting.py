@@ -11,7 +11,7 @@ _WIDTH = 40  # characters of a value
 
 
 def record_lines(lines: Sequence[Line]) -> Iterator[str]:
-    """Give a line a field: what happens to it, its name, and its bytes before and after."""
+    """Give a line for each field: what happens to it, its name, and its bytes before and after."""
     width = max((len(line.name) for line in lines), default=0)
     for line in lines:
         yield f"  {line.sign} {line.name.ljust(width)}  {_change(line)}"

@@ -21,7 +21,7 @@ class Amount(click.FloatRange):
         super().__init__(min=0)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the number; fail with click's error otherwise."""  # click takes any value here
+        """Read the number; fail with click's error if it is not one."""  # click passes any value here
         number = float(super().convert(value, param, ctx))
         if math.isnan(number) or number > MOST:
             self.fail(f"{value!r:.60} is not a valid amount; use a number from 0 to {MOST}", param, ctx)
@@ -32,11 +32,11 @@ def refuse_contradictions(options: Mapping[str, bool]) -> None:
     """Refuse two options that contradict each other.
 
     Args:
-        options: Whether each option was given, by its name; one without a name is ignored.
+        options: Whether each option was given, by its name; an empty name is ignored.
 
     Raises:
         click.UsageError: Two of them were given.
     """
-    found = [name for name, is_given in options.items() if is_given and name]
-    if len(found) > 1:
-        raise click.UsageError(f"{found[0]} and {found[1]} cannot be combined; use one of them")
+    given = [name for name, is_given in options.items() if is_given and name]
+    if len(given) > 1:
+        raise click.UsageError(f"{given[0]} and {given[1]} cannot be combined; use one of them")

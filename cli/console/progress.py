@@ -13,7 +13,7 @@ __all__ = ["shown_progress"]
 
 @contextmanager
 def shown_progress(context: CliContext) -> Generator[Callable[[Progress], None]]:
-    """Give what a run reports to, for the length of a block."""
+    """Give the function to which a run reports its progress, until the end of the block."""
     if context.is_json:
         yield lambda now: context.err(
             json.dumps(

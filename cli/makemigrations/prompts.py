@@ -87,61 +87,45 @@ def ask_reason(refused: Sequence[Finding]) -> str:
 
 
 def _ask(question: Question) -> Sequence[Answer]:
-    story, choices = _story_and_choices(question)
     evidence = f"   [{question.evidence}]" if question.evidence else ""
-    return _choose(f"{story}{evidence}", [*choices, _QUIT])
+    return _choose(f"{question.sentence}{evidence}", [*_choices(question), _QUIT])
 
 
-def _story_and_choices(question: Question) -> tuple[str, list[Choice]]:
+def _choices(question: Question) -> list[Choice]:
     match question:
         case RenameQuestion():
-            return _rename_story(question), _rename_choices(question)
+            return _rename_choices(question)
         case SwapQuestion(model, field, _, names):
             swaps: list[Choice] = [
                 (f"its values are now in {name}", _giving(RenameAnswer(model, field, name))) for name in names
             ]
             stay: Choice = (f"its values stay in {field} and are converted", _giving(RenameAnswer(model, field, field)))
-            return f"{model}.{field}: {question.story}.", [*swaps, stay]
-        case FillQuestion(model, field, type):
-            story = f"{model}.{field}: {type} is required and has no default; existing records do not have it."
-            return story, _fill_choices(question)
-        case ExtraQuestion(model, field, type):
+            return [*swaps, stay]
+        case FillQuestion() | NoneQuestion():
+            return _fill_choices(question)
+        case ExtraQuestion(model, field, _):
             policies = [(f"{name}: {text}", _giving(ExtraAnswer(model, field, name))) for name, text in EXTRAS.items()]
-            story = f"{model}.{field}: {type} is new, and records may already have an extra field of this name."
-            return story, [*policies, _computing(model, field)]
-        case NoneQuestion(model, field, type):
-            story = f"{model}.{field}: {type} can no longer be None and has no default; records may contain None."
-            return story, _fill_choices(question)
+            return [*policies, _computing(model, field)]
         case MapQuestion(model, field, value, values, whole):
             maps = [MapAnswer(model, field, value, new) for new in values]
             choices: list[Choice] = [(f"replace it by {answer.new!r}", _giving(answer)) for answer in maps]
-            return f"{model}.{field}: the value {value!r} is gone.", [*choices, _computing(model, whole)]
+            return [*choices, _computing(model, whole)]
         case ComputeQuestion(model, field):
-            story = f"{model}.{field}: its objects do not all change in the same way."
-            return story, [_computing(model, field)]
+            return [_computing(model, field)]
         case ZoneQuestion(model, field):
-            story = f"{model}.{field}: stored values have no time zone; the new type has one."
             zone: Choice = ("all of them are in one time zone", lambda: [_read_zone(question)])
-            return story, [zone, _computing(model, field)]
+            return [zone, _computing(model, field)]
         case TTLQuestion(model):
-            ttls: list[Choice] = [
-                (f"{name}: {POLICIES[name]}", _giving(TTLAnswer(model, name))) for name in question.policies
-            ]
-            return f"{question.summary}", ttls
+            return [(f"{name}: {POLICIES[name]}", _giving(TTLAnswer(model, name))) for name in question.policies]
         case RenameModelQuestion():
-            return _rename_model_story(question), _rename_model_choices(question)
+            return _rename_model_choices(question)
         case DropModelQuestion(model):
-            return f"{model}: {question.story}.", [(f"stop tracking {model}", _giving(DropAnswer(model)))]
+            return [(f"stop tracking {model}", _giving(DropAnswer(model)))]
         case HintQuestion(model, moves):
             renames = [RenameAnswer(model, old, new) for old, new in moves]
-            return f"{model}: {question.story}.", [("move the values now", _giving(*renames))]
+            return [("move the values now", _giving(*renames))]
         case _:
             raise AssertionError(question)
-
-
-def _rename_model_story(question: RenameModelQuestion) -> str:
-    names = ", ".join(candidate.name for candidate in question.candidates)
-    return f"{question.model} is gone; new: {names}. Its records are at {question.keys}*."
 
 
 def _rename_model_choices(question: RenameModelQuestion) -> list[Choice]:
@@ -156,18 +140,6 @@ def _rename_model_choices(question: RenameModelQuestion) -> list[Choice]:
 
 def _computing(model: str, field: str) -> Choice:
     return "compute it (you write a function in the file)", _giving(ComputeAnswer(model, field))
-
-
-def _rename_story(question: RenameQuestion) -> str:
-    place = f"{question.model}.{question.field}"
-    if not question.candidates:
-        why = "its object is split up" if "." in question.field else "another field takes over its name"
-        return f"{place} is gone, and {why}."
-    candidate, *others = question.candidates
-    if others:
-        return f"{place} ({question.type}) is gone; new: {', '.join(each.name for each in question.candidates)}."
-    types = f"{question.type} → {candidate.type}, similarity {candidate.similarity:.2f}"
-    return f"{place} is gone and {question.model}.{candidate.name} is new.   [{types}]"
 
 
 def _rename_choices(question: RenameQuestion) -> list[Choice]:

@@ -26,8 +26,8 @@ from ..schema.type_compatibility import is_storage_neutral
 from .answer_tracker import AnswerTracker
 from .answers import Answers, ComputeAnswer, ExtraAnswer, FillAnswer, TTLAnswer
 from .compare_types import compare_types
-from .match_fields import Match, match_fields, order_moves
-from .match_nested import move_levels
+from .match_fields import FieldMatch, match_fields, order_moves
+from .match_nested import find_nested_moves
 from .questions import POLICIES, ExtraQuestion, FillQuestion, Question, RenameQuestion, SwapQuestion, TTLQuestion
 
 __all__ = ["Comparison", "compare"]
@@ -77,7 +77,7 @@ def compare(old: ModelSchema, new: ModelSchema, answers: Answers) -> Comparison:
     found = Comparison(old, new, AnswerTracker(answers, new.name))
     if old.name != new.name:
         found.do(RenameModel(old.name, new.name))
-    levels = move_levels(found.schema, new, found.tracker)
+    levels = find_nested_moves(found.schema, new, found.tracker)
     found.do(*levels.operations)
     found.questions += levels.questions
     match = match_fields(found.schema, new, found.tracker)
@@ -110,7 +110,7 @@ def _sorted_questions(questions: Sequence[Question]) -> list[Question]:
     return [*renames, *fills, *others]
 
 
-def _compare_matched(found: Comparison, match: Match) -> None:
+def _compare_matched(found: Comparison, match: FieldMatch) -> None:
     """Compare the fields after all of them are matched."""
     model, taken = found.new.name, set(match.moves.values())
     overtaken = sorted(match.dropped & taken)
@@ -127,7 +127,7 @@ def _compare_matched(found: Comparison, match: Match) -> None:
         found.do(*(RemoveField(model, name) for name in sorted(match.dropped - taken)))
 
 
-def _refuse_lost_key(match: Match, overtaken: Iterable[str]) -> None:
+def _refuse_lost_key(match: FieldMatch, overtaken: Iterable[str]) -> None:
     key = match.old.primary_key
     if key in overtaken:
         raise SchemaError(

@@ -190,23 +190,23 @@ def _holds_objects(tree: Tree) -> bool:
 def _change_keys(comparison: TypeComparison, path: str, old: Object, new: Object) -> None:
     """Match the keys of two objects, as fields of models are matched."""
     gone = [key for key in old.keys if key.name not in _names(new)]
-    come = {key.name: key for key in new.keys if key.name not in _names(old)}
+    added = {key.name: key for key in new.keys if key.name not in _names(old)}
     removed: list[str] = []
     renamed: list[tuple[Key, Key]] = []
     for key in gone:
         place = f"{path}.{key.name}"
         answer = comparison.tracker.consume(RenameAnswer, place)
-        target = None if answer is None else come.pop(answer.new.removeprefix(f"{path}."), None)
+        target = None if answer is None else added.pop(answer.new.removeprefix(f"{path}."), None)
         if answer is not None and target is None:
             raise SchemaError(
-                f"{answer.flag()}: {path} has no new key {answer.new!r}; new keys: {', '.join(come) or 'none'}"
+                f"{answer.flag()}: {path} has no new key {answer.new!r}; new keys: {', '.join(added) or 'none'}"
             )
         if target is not None:
             renamed.append((key, target))
         elif comparison.tracker.consume(DropAnswer, place):
             removed.append(place)
         else:
-            question = _rename_question(comparison, path, key, come.values())
+            question = _rename_question(comparison, path, key, added.values())
             if question.candidates:
                 comparison.questions.append(question)
             else:
@@ -216,7 +216,7 @@ def _change_keys(comparison: TypeComparison, path: str, old: Object, new: Object
     for before, after in renamed:
         operation = RenameField(comparison.model, f"{path}.{before.name}", f"{path}.{after.name}")
         comparison.operations.append(operation)
-    _add_keys(comparison, path, list(come.values()))
+    _add_keys(comparison, path, list(added.values()))
     for before, after in [*renamed, *_kept(old, new)]:
         if not before.is_required:
             comparison.not_required.add(f"{path}.{after.name}")
@@ -235,17 +235,17 @@ def _kept(old: Object, new: Object) -> list[tuple[Key, Key]]:
     return [(known[key.name], key) for key in new.keys if key.name in known]
 
 
-def _rename_question(comparison: TypeComparison, path: str, gone: Key, come: Iterable[Key]) -> RenameQuestion:
+def _rename_question(comparison: TypeComparison, path: str, gone: Key, added: Iterable[Key]) -> RenameQuestion:
     """Ask whether a key was renamed: to a key of its object, or to a field of the model with its type."""
-    new = [FieldSchema(f"{path}.{key.name}", str(key.tree)) for key in come]
+    new = [FieldSchema(f"{path}.{key.name}", str(key.tree)) for key in added]
     kind = without_none(gone.tree)
     new += [outer for outer in comparison.outside if without_none(parse(outer.type)) == kind]
     field = FieldSchema(f"{path}.{gone.name}", str(gone.tree))
     return RenameQuestion(comparison.model, field.name, field.type, field_candidates(field, new))
 
 
-def _add_keys(comparison: TypeComparison, path: str, come: Sequence[Key]) -> None:
-    for key in come:
+def _add_keys(comparison: TypeComparison, path: str, added: Sequence[Key]) -> None:
+    for key in added:
         place, type = f"{path}.{key.name}", key.text
         fill = comparison.tracker.consume(FillAnswer, place)
         if fill is not None:
@@ -261,9 +261,9 @@ def _add_keys(comparison: TypeComparison, path: str, come: Sequence[Key]) -> Non
 def _change_variants(comparison: TypeComparison, path: str, tag: str, old: Sequence[Tree], new: Sequence[Tree]) -> None:
     """Compare the objects of a tagged union, each with the one that has its tag, or the tag that an answer names."""
     before, after = variants_of(tag, old), variants_of(tag, new)
-    come = [tag_value for tag_value in after if tag_value not in before]
+    added = [tag_value for tag_value in after if tag_value not in before]
     for value, variant in before.items():
-        target = value if value in after else _new_tag(comparison, f"{path}.{tag}", value, come)
+        target = value if value in after else _new_tag(comparison, f"{path}.{tag}", value, added)
         if target is None:
             continue
         if target != value:
@@ -290,17 +290,17 @@ def _with_tag(comparison: TypeComparison, path: str, old: Tree, tag: str, new_ta
 
 
 def _new_tag(
-    comparison: TypeComparison, place: str, value: str | float | None, come: Sequence[Literal]
+    comparison: TypeComparison, place: str, value: str | float | None, added: Sequence[Literal]
 ) -> str | int | float | None:
     answer = next((found for found in comparison.tracker.all(MapAnswer, place) if found.old == str(value)), None)
     if answer is None:
         comparison.questions.append(
-            MapQuestion(comparison.model, place, str(value), likeliest(come, value), place.rpartition(".")[0])
+            MapQuestion(comparison.model, place, str(value), likeliest(added, value), place.rpartition(".")[0])
         )
         return None
     comparison.tracker.mark_used(answer)
-    if answer.new not in map(str, come):
+    if answer.new not in map(str, added):
         # An existing variant has other keys, which could not be filled.
-        new, whole = ", ".join(map(str, come)) or "none", ComputeAnswer(comparison.model, place.rpartition(".")[0])
+        new, whole = ", ".join(map(str, added)) or "none", ComputeAnswer(comparison.model, place.rpartition(".")[0])
         raise SchemaError(f"{answer.flag()}: {answer.new!r} is not a new value (new: {new}); use {whole.flag()}")
-    return plain_value(chosen_value(answer, answer.new, come))
+    return plain_value(chosen_value(answer, answer.new, added))

@@ -16,7 +16,7 @@ from ..operations import DeleteModel, MoveModel, Operation
 from ..schema.snapshot import ModelSchema, Snapshot
 from .answers import Answers, DropAnswer, RenameModelAnswer
 from .compare_models import Comparison, compare
-from .match_models import Pairing, pair_models
+from .match_models import ModelMatch, match_models
 from .questions import Question
 
 __all__ = ["Diff", "LowVersion", "diff"]
@@ -97,49 +97,49 @@ def diff(
         SchemaError: An answer matches nothing, or two contradict each other.
     """
     answers = Answers() if answers is None else answers
-    pairing = pair_models(old, new, answers, leaving)
-    _refuse_unknown_models(pairing, answers)
-    found = [compare(before, after, answers) for before, after in pairing.pairs]
-    parts = [_of_models(pairing, arriving), *map(_of_pair, pairing.pairs, found)]
+    match = match_models(old, new, answers, leaving)
+    _refuse_unknown_models(match, answers)
+    found = [compare(before, after, answers) for before, after in match.pairs]
+    parts = [_of_models(match, arriving), *map(_of_pair, match.pairs, found)]
     return Diff(
         operations=tuple(operation for part in parts for operation in part.operations),
         questions=tuple(question for part in parts for question in part.questions),
         versions=dict(sorted(pair for part in parts for pair in part.versions.items())),
         low_versions=tuple(low for part in parts for low in part.low_versions),
-        target=_target(new, found, pairing, arriving),
+        target=_target(new, found, match, arriving),
         is_partial=parts[0].is_partial,
     )
 
 
-def _refuse_unknown_models(pairing: Pairing, answers: Answers) -> None:
+def _refuse_unknown_models(match: ModelMatch, answers: Answers) -> None:
     """Refuse answers about models that have no questions."""
-    known = {new.name for _, new in pairing.pairs}
+    known = {new.name for _, new in match.pairs}
     for answer in answers.given:
         is_whole = isinstance(answer, RenameModelAnswer) or (isinstance(answer, DropAnswer) and answer.field is None)
         if not is_whole and answer.model not in known:
-            raise SchemaError(f"{answer.flag()} matches nothing: {_why_no_fields(pairing, answer.model)}")
+            raise SchemaError(f"{answer.flag()} matches nothing: {_why_no_fields(match, answer.model)}")
 
 
-def _why_no_fields(pairing: Pairing, model: str) -> str:
-    if model in pairing.renamed:
-        return f"the model was renamed to {pairing.renamed[model]}"
-    if model in pairing.old.by_name:
+def _why_no_fields(match: ModelMatch, model: str) -> str:
+    if model in match.renamed:
+        return f"the model was renamed to {match.renamed[model]}"
+    if model in match.old.by_name:
         return "the model was removed"
-    is_new = model in pairing.new.by_name
+    is_new = model in match.new.by_name
     return "the model is new and has no records yet" if is_new else "there is no such model"
 
 
-def _of_models(pairing: Pairing, arriving: Mapping[str, ModelSchema]) -> Diff:
+def _of_models(match: ModelMatch, arriving: Mapping[str, ModelSchema]) -> Diff:
     """Return the operations that create, delete or move whole models."""
-    operations: list[Operation] = [MoveModel(name, app) for name, app in sorted(pairing.leaving.items())]
-    operations += [DeleteModel(name) for name in sorted(pairing.dropped)]
-    come = [arriving.get(model.name, model) for model in pairing.come]
-    operations += [creation_of(model) for model in come]
-    is_partial = any(not model.has_shape_of(pairing.new.model(model.name)) for model in come)
+    operations: list[Operation] = [MoveModel(name, app) for name, app in sorted(match.leaving.items())]
+    operations += [DeleteModel(name) for name in sorted(match.dropped)]
+    added = [arriving.get(model.name, model) for model in match.added]
+    operations += [creation_of(model) for model in added]
+    is_partial = any(not model.has_shape_of(match.new.model(model.name)) for model in added)
     return Diff(
         tuple(operations),
-        tuple(pairing.questions),
-        {model.name: model.version for model in come},
+        tuple(match.questions),
+        {model.name: model.version for model in added},
         is_partial=is_partial,
     )
 
@@ -155,11 +155,11 @@ def _of_pair(pair: tuple[ModelSchema, ModelSchema], found: Comparison) -> Diff:
 
 
 def _target(
-    new: Snapshot, found: Sequence[Comparison], pairing: Pairing, arriving: Mapping[str, ModelSchema]
+    new: Snapshot, found: Sequence[Comparison], match: ModelMatch, arriving: Mapping[str, ModelSchema]
 ) -> Snapshot:
     for comparison in found:
         if not comparison.questions:
             new = new.with_model(replace(comparison.schema, version=comparison.new.version))
-    for model in pairing.come:
+    for model in match.added:
         new = new.with_model(arriving.get(model.name, model))
     return new

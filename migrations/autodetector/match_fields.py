@@ -11,14 +11,14 @@ from ..schema.type_tree import parse
 from .answer_tracker import AnswerTracker
 from .answers import ComputeAnswer, DropAnswer, RenameAnswer
 from .candidates import field_candidates
-from .match_nested import insides
+from .match_nested import keys_of
 from .questions import HintQuestion, Question, RenameQuestion, SwapQuestion
 
-__all__ = ["Match", "match_fields", "order_moves"]
+__all__ = ["FieldMatch", "match_fields", "order_moves"]
 
 
 @dataclass
-class Match:
+class FieldMatch:
     """What happens to the fields of one model. It grows during the match, and is only read afterwards.
 
     Attributes:
@@ -55,7 +55,7 @@ class Match:
         return [field for field in self.new.fields if field.name not in taken]
 
 
-def match_fields(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> Match:
+def match_fields(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> FieldMatch:
     """Match the fields of one model. Moves into nested objects and out of them come before; see ``match_nested``.
 
     Args:
@@ -66,7 +66,7 @@ def match_fields(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> 
     Raises:
         SchemaError: An answer matches nothing, or contradicts another.
     """
-    match = Match(old, new)
+    match = FieldMatch(old, new)
     for answer in tracker.answers.of(RenameAnswer, old.name):
         if "." not in answer.old + answer.new:
             _take_rename(match, answer)
@@ -84,7 +84,7 @@ def match_fields(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> 
     return match
 
 
-def _take_rename(match: Match, answer: RenameAnswer) -> None:
+def _take_rename(match: FieldMatch, answer: RenameAnswer) -> None:
     if answer.old not in match.old.by_name:
         raise SchemaError(f"{answer.flag()}: the files have no field {answer.old!r}; they have {_names(match.old)}")
     if answer.new not in match.new.by_name:
@@ -99,7 +99,7 @@ def _take_rename(match: Match, answer: RenameAnswer) -> None:
     match.moves[answer.old] = answer.new
 
 
-def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
+def _take_hints(match: FieldMatch, drops: Mapping[str, DropAnswer]) -> None:
     """Follow ``renamed_from`` if the rename is not done yet: the old name was removed, the new one was added."""
     gone, added = {field.name for field in match.gone}, match.added
     hints = [field for field in added if field.renamed_from in gone and field.name not in match.old.by_name]
@@ -111,7 +111,7 @@ def _take_hints(match: Match, drops: Mapping[str, DropAnswer]) -> None:
         match.questions.append(HintQuestion(match.old.name, tuple(moves)))
 
 
-def _doubtful_hints(match: Match) -> list[list[tuple[str, str]]]:
+def _doubtful_hints(match: FieldMatch) -> list[list[tuple[str, str]]]:
     """Find hints whose old name is still in use: a copy of a field, or two names exchanged while the version rises."""
     kept = set(match.kept)
     hints = {
@@ -125,7 +125,7 @@ def _doubtful_hints(match: Match) -> list[list[tuple[str, str]]]:
     return doubtful
 
 
-def _take_drops(match: Match, drops: Mapping[str, DropAnswer]) -> None:
+def _take_drops(match: FieldMatch, drops: Mapping[str, DropAnswer]) -> None:
     gone = {field.name for field in match.gone}
     for name, answer in drops.items():
         if name in match.moves:
@@ -137,7 +137,7 @@ def _take_drops(match: Match, drops: Mapping[str, DropAnswer]) -> None:
         match.dropped.add(name)
 
 
-def _ask(match: Match) -> None:
+def _ask(match: FieldMatch) -> None:
     """Ask about every removed field for which there are candidates; drop the others."""
     overtaken, inside = set(match.moves.values()), _new_inside(match)
     kept, added = set(match.kept), match.added
@@ -154,7 +154,7 @@ def _ask(match: Match) -> None:
             match.dropped.add(old.name)
 
 
-def _ask_about_swaps(match: Match, tracker: AnswerTracker) -> None:
+def _ask_about_swaps(match: FieldMatch, tracker: AnswerTracker) -> None:
     """Ask about fields that exchanged their types: their values may have moved with the types, or not.
 
     Only a field whose own type moved to another one is a candidate.
@@ -196,7 +196,7 @@ def _in_cycles(goes_to: Mapping[str, Sequence[str]]) -> set[str]:
     return found
 
 
-def _refuse_needless_stay(match: Match, tracker: AnswerTracker) -> None:
+def _refuse_needless_stay(match: FieldMatch, tracker: AnswerTracker) -> None:
     """Refuse an answer that a field stays if no other field has its type."""
     for name in match.staying:
         old_field, new_field = match.old.field(name), match.new.by_name.get(name)
@@ -205,13 +205,13 @@ def _refuse_needless_stay(match: Match, tracker: AnswerTracker) -> None:
             raise SchemaError(f"{RenameAnswer(tracker.model, name, name).flag()}: both names are the same")
 
 
-def _new_inside(match: Match) -> list[FieldSchema]:
+def _new_inside(match: FieldMatch) -> list[FieldSchema]:
     """Return new keys of objects, as paths: a field may have moved there."""
-    known = {key.name for field in match.old.fields for key in insides(field)}
-    return [key for field in match.new.fields for key in insides(field) if key.name not in known]
+    known = {key.name for field in match.old.fields for key in keys_of(field)}
+    return [key for field in match.new.fields for key in keys_of(field) if key.name not in known]
 
 
-def _nearness(match: Match, gone: str) -> dict[str, float]:
+def _nearness(match: FieldMatch, gone: str) -> dict[str, float]:
     """Return how near new fields are to a removed one: 1 at the same distance from a field that stayed, else 1/2."""
     homes = {**{name: name for name in match.kept}, **match.moves}
     before, after = match.old.in_order, match.new.in_order

@@ -10,11 +10,11 @@ from .answers import Answers, DropAnswer, RenameModelAnswer
 from .candidates import model_candidates
 from .questions import DropModelQuestion, Question, RenameModelQuestion
 
-__all__ = ["Moves", "Pairing", "find_moves", "pair_models"]
+__all__ = ["ModelMatch", "Moves", "find_moves", "match_models"]
 
 
 @dataclass
-class Pairing:
+class ModelMatch:
     """What happens to the models of one app. It grows during the match, and is only read afterwards.
 
     Attributes:
@@ -47,13 +47,13 @@ class Pairing:
         return [model for model in self.old.models if model.name not in self.new.by_name and model.name not in away]
 
     @property
-    def come(self) -> list[ModelSchema]:
+    def added(self) -> list[ModelSchema]:
         """New models that are not renamed old ones."""
         taken = {*self.renamed.values(), *(name for name in self.old.by_name if name not in self.renamed)}
         return [model for model in self.new.models if model.name not in taken or model.name in self.leaving]
 
 
-def pair_models(old: Snapshot, new: Snapshot, answers: Answers, leaving: Mapping[str, str]) -> Pairing:
+def match_models(old: Snapshot, new: Snapshot, answers: Answers, leaving: Mapping[str, str]) -> ModelMatch:
     """Match the models of two snapshots.
 
     A removed model and a new one with the same keys are the same model, because they have the same records.
@@ -67,61 +67,61 @@ def pair_models(old: Snapshot, new: Snapshot, answers: Answers, leaving: Mapping
     Raises:
         SchemaError: An answer matches nothing, or contradicts another.
     """
-    pairing = Pairing(old, new, leaving=leaving)
+    match = ModelMatch(old, new, leaving=leaving)
     for answer in answers.given:
         if isinstance(answer, RenameModelAnswer):
-            _take_rename(pairing, answer)
-    for model in pairing.gone:
-        heir = next((other for other in pairing.come if other.keys.start == model.keys.start), None)
+            _take_rename(match, answer)
+    for model in match.gone:
+        heir = next((other for other in match.added if other.keys.start == model.keys.start), None)
         if heir is not None:
-            pairing.renamed[model.name] = heir.name
+            match.renamed[model.name] = heir.name
     for answer in answers.given:
         if isinstance(answer, DropAnswer) and answer.field is None:
-            _take_drop(pairing, answer)
-    for model in pairing.gone:
-        if model.name not in pairing.dropped:
-            pairing.questions.append(_question(model, pairing))
-    return pairing
+            _take_drop(match, answer)
+    for model in match.gone:
+        if model.name not in match.dropped:
+            match.questions.append(_question(model, match))
+    return match
 
 
-def _question(model: ModelSchema, pairing: Pairing) -> Question:
-    candidates = model_candidates(model, pairing.come)
+def _question(model: ModelSchema, match: ModelMatch) -> Question:
+    candidates = model_candidates(model, match.added)
     if candidates:
         return RenameModelQuestion(model.name, model.keys.start, candidates)
     return DropModelQuestion(model.name, model.keys.start)
 
 
-def _take_rename(pairing: Pairing, answer: RenameModelAnswer) -> None:
+def _take_rename(match: ModelMatch, answer: RenameModelAnswer) -> None:
     flag = answer.flag()
-    if answer.model not in pairing.old.by_name:
-        raise SchemaError(f"{flag}: the files have no model {answer.model!r}; they have {_names(pairing.old)}")
-    if answer.new not in pairing.new.by_name:
-        raise SchemaError(f"{flag}: the code has no model {answer.new!r}; it has {_names(pairing.new)}")
-    if answer.model in pairing.new.by_name:
+    if answer.model not in match.old.by_name:
+        raise SchemaError(f"{flag}: the files have no model {answer.model!r}; they have {_names(match.old)}")
+    if answer.new not in match.new.by_name:
+        raise SchemaError(f"{flag}: the code has no model {answer.new!r}; it has {_names(match.new)}")
+    if answer.model in match.new.by_name:
         raise SchemaError(
             f"{flag}: {answer.model} is still in the code; give the new class other fields, or the old its own name"
         )
-    if answer.new in pairing.old.by_name:
+    if answer.new in match.old.by_name:
         raise SchemaError(f"{flag}: the files already have a model {answer.new!r}")
-    for known, known_new in pairing.renamed.items():
+    for known, known_new in match.renamed.items():
         if (known == answer.model) != (known_new == answer.new):
             raise SchemaError(f"{flag} contradicts {RenameModelAnswer(known, known_new).flag()}; give one of them")
-    pairing.renamed[answer.model] = answer.new
+    match.renamed[answer.model] = answer.new
 
 
-def _take_drop(pairing: Pairing, answer: DropAnswer) -> None:
+def _take_drop(match: ModelMatch, answer: DropAnswer) -> None:
     name = answer.model
-    if name in pairing.renamed:
-        heir = pairing.renamed[name]
-        why = f"its records at {pairing.old.model(name).keys.start}* belong to {heir} now"
-    elif name in pairing.new.by_name:
+    if name in match.renamed:
+        heir = match.renamed[name]
+        why = f"its records at {match.old.model(name).keys.start}* belong to {heir} now"
+    elif name in match.new.by_name:
         why = "the model is still in the code"
-    elif name in pairing.leaving:
-        why = f"the model is in app {pairing.leaving[name]} now"
-    elif name not in pairing.old.by_name:
+    elif name in match.leaving:
+        why = f"the model is in app {match.leaving[name]} now"
+    elif name not in match.old.by_name:
         why = "there is no such model"
     else:
-        pairing.dropped.append(name)
+        match.dropped.append(name)
         return
     raise SchemaError(f"{answer.flag()} matches nothing: {why}")
 

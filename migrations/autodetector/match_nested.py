@@ -18,11 +18,11 @@ from .answers import DropAnswer, RenameAnswer
 from .candidates import field_candidates
 from .questions import Question, RenameQuestion
 
-__all__ = ["Levels", "insides", "is_between_levels", "move_levels"]
+__all__ = ["NestedMoves", "find_nested_moves", "is_between_objects", "keys_of"]
 
 
 @dataclass
-class Levels:
+class NestedMoves:
     """The moves between levels.
 
     Attributes:
@@ -36,25 +36,25 @@ class Levels:
     asked: set[str] = field(default_factory=set[str])
 
 
-def is_between_levels(answer: RenameAnswer) -> bool:
+def is_between_objects(answer: RenameAnswer) -> bool:
     """Whether a rename moves a value into an object or out of one."""
     return answer.old.rpartition(".")[0] != answer.new.rpartition(".")[0]
 
 
-def insides(field: FieldSchema) -> list[FieldSchema]:
+def keys_of(field: FieldSchema) -> list[FieldSchema]:
     """Return the keys of a field that holds an object, as fields with paths."""
     return [FieldSchema(f"{field.name}.{key.name}", str(key.tree)) for key in _object_of(field).keys]
 
 
-def move_levels(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> Levels:
+def find_nested_moves(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> NestedMoves:
     """Return the moves between levels that answers name, and questions about objects that may have been split up.
 
     Raises:
         SchemaError: An answer names an unknown field.
     """
-    found, nested, flat = Levels(), dict[str, dict[str, str]](), dict[str, dict[str, str]]()
+    found, nested, flat = NestedMoves(), dict[str, dict[str, str]](), dict[str, dict[str, str]]()
     for answer in tracker.answers.of(RenameAnswer, new.name):
-        if not is_between_levels(answer):
+        if not is_between_objects(answer):
             continue
         _refuse_unknown_path(old, new, answer)
         tracker.mark_used(answer)
@@ -74,7 +74,7 @@ def move_levels(old: ModelSchema, new: ModelSchema, tracker: AnswerTracker) -> L
 
 
 def _flatten(
-    found: Levels,
+    found: NestedMoves,
     field: FieldSchema,
     new: ModelSchema,
     into: Mapping[str, str],
@@ -82,13 +82,13 @@ def _flatten(
     tracker: AnswerTracker,
 ) -> None:
     """Split an object up if answers say what happens to each of its keys; otherwise ask."""
-    come = [
+    added = [
         candidate
         for candidate in new.fields
         if candidate.name not in old.by_name and candidate.name not in into.values()
     ]
-    keys = [key for key in insides(field) if key.name.rpartition(".")[2] not in into]
-    if not into and not any(_is_likely(field, key, candidate) for key in keys for candidate in come):
+    keys = [key for key in keys_of(field) if key.name.rpartition(".")[2] not in into]
+    if not into and not any(_is_likely(field, key, candidate) for key in keys for candidate in added):
         return
     is_whole_answered = any(answer.old == field.name for answer in tracker.answers.of(RenameAnswer, new.name))
     if not into and (is_whole_answered or tracker.all(DropAnswer, field.name)):
@@ -99,7 +99,7 @@ def _flatten(
         found.operations.append(FlattenField(new.name, field.name, dict(sorted({**dropped, **into}.items()))))
     for key in left:
         found.asked.add(field.name)
-        candidates = field_candidates(key, come)
+        candidates = field_candidates(key, added)
         found.questions.append(RenameQuestion(new.name, key.name, key.type, candidates))
 
 
@@ -121,7 +121,7 @@ def _refuse_unknown_path(old: ModelSchema, new: ModelSchema, answer: RenameAnswe
 
 def _reaches(field: FieldSchema, rest: list[str]) -> bool:
     for name in rest:
-        inside = {key.name.rpartition(".")[2]: key for key in insides(field)}
+        inside = {key.name.rpartition(".")[2]: key for key in keys_of(field)}
         if name not in inside:
             return False
         field = inside[name]
@@ -130,7 +130,7 @@ def _reaches(field: FieldSchema, rest: list[str]) -> bool:
 
 def _paths(fields: Iterable[FieldSchema]) -> str:
     return "known: " + ", ".join(
-        path for field in fields for path in [field.name, *(key.name for key in insides(field))]
+        path for field in fields for path in [field.name, *(key.name for key in keys_of(field))]
     )
 
 

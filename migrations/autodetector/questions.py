@@ -60,9 +60,19 @@ class Question(ABC):
     evidence: str = field(default="", kw_only=True, compare=False)
 
     @property
+    def place(self) -> str:
+        """The model, and the field if the question is about one."""
+        return self.model
+
+    @property
     @abstractmethod
+    def sentence(self) -> str:
+        """What changed, so that there is a question; begins with the place, and has no full stop."""
+
+    @property
     def summary(self) -> str:
-        """The question in one line, which begins with the model."""
+        """The question in one line, for people who answer it by flags."""
+        return self.sentence
 
     @abstractmethod
     def cure(self, prefix: str = "") -> str:
@@ -75,26 +85,52 @@ class Question(ABC):
 
 
 @dataclass(frozen=True)
-class RenameQuestion(Question):
+class FieldQuestion(Question):
+    """A question about one field.
+
+    Attributes:
+        field: The field, or a path.
+    """
+
+    field: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.model}.{self.field}"
+
+
+@dataclass(frozen=True)
+class RenameQuestion(FieldQuestion):
     """A field was removed and others were added: was it renamed?
 
     Attributes:
-        field: The removed field.
         type: Canonical text of its type.
         candidates: The new fields, most likely first; empty if another field takes over the name.
         is_primary_key: Whether it is the primary key, which cannot be dropped.
     """
 
-    field: str
     type: str
     candidates: tuple[Candidate, ...]
     is_primary_key: bool = False
 
     @property
+    def sentence(self) -> str:
+        if not self.candidates:
+            return f"{self.place} is gone, and {self._why_no_candidates}"
+        candidate, *others = self.candidates
+        if others:
+            return f"{self.place} ({self.type}) is gone; new: {', '.join(each.name for each in self.candidates)}"
+        types = f"{self.type} → {candidate.type}, similarity {candidate.similarity:.2f}"
+        return f"{self.place} is gone and {self.model}.{candidate.name} is new   [{types}]"
+
+    @property
     def summary(self) -> str:
-        none = "none: its object is split up" if "." in self.field else "none: another field takes over its name"
-        among = ", ".join(map(str, self.candidates)) or none
-        return f"{self.model}.{self.field} → ?  candidates: {among}"
+        candidates = ", ".join(map(str, self.candidates)) or f"none: {self._why_no_candidates}"
+        return f"{self.place} → ?  candidates: {candidates}"
+
+    @property
+    def _why_no_candidates(self) -> str:
+        return "its object is split up" if "." in self.field else "another field takes over its name"
 
     def cure(self, prefix: str = "") -> str:
         flags = [RenameAnswer(self.model, self.field, new.name).flag(prefix) for new in self.candidates[:1]]
@@ -104,27 +140,21 @@ class RenameQuestion(Question):
 
 
 @dataclass(frozen=True)
-class SwapQuestion(Question):
+class SwapQuestion(FieldQuestion):
     """Fields exchanged their types: did their values move too?
 
     Attributes:
-        field: The first of them.
         type: Canonical text of its type before.
         others: Fields that have this type now.
     """
 
-    field: str
     type: str
     others: tuple[str, ...]
 
     @property
-    def summary(self) -> str:
-        return f"{self.model}.{self.field} → ?  {self.story}"
-
-    @property
-    def story(self) -> str:
-        """What the schemas show."""
-        return f"it was {self.type}, as {' and '.join(self.others)} is now; its values may have moved there, or stayed"
+    def sentence(self) -> str:
+        others = " and ".join(self.others)
+        return f"{self.place}: it was {self.type}, as {others} is now; its values may have moved there, or stayed"
 
     def cure(self, prefix: str = "") -> str:
         answers = [RenameAnswer(self.model, self.field, name) for name in (*self.others, self.field)]
@@ -132,20 +162,18 @@ class SwapQuestion(Question):
 
 
 @dataclass(frozen=True)
-class FillQuestion(Question):
+class FillQuestion(FieldQuestion):
     """A required field without a default was added: which value do existing records get?
 
     Attributes:
-        field: The field.
         type: Canonical text of its type.
     """
 
-    field: str
     type: str
 
     @property
-    def summary(self) -> str:
-        return f"{self.model}.{self.field} → {self.type}, required, no default for existing records"
+    def sentence(self) -> str:
+        return f"{self.place}: {self.type} is required and has no default; existing records do not have it"
 
     def cure(self, prefix: str = "") -> str:
         fill = FillAnswer(self.model, self.field, _example(self.type)).flag(prefix)
@@ -153,20 +181,18 @@ class FillQuestion(Question):
 
 
 @dataclass(frozen=True)
-class ExtraQuestion(Question):
+class ExtraQuestion(FieldQuestion):
     """A field was added to a model with extra fields: what happens to an extra field of the same name?
 
     Attributes:
-        field: The field.
         type: Canonical text of its type.
     """
 
-    field: str
     type: str
 
     @property
-    def summary(self) -> str:
-        return f"{self.model}.{self.field} → {self.type}, new, and records may hold an extra field of this name"
+    def sentence(self) -> str:
+        return f"{self.place}: {self.type} is new, and records may already have an extra field of this name"
 
     def cure(self, prefix: str = "") -> str:
         flags = [ExtraAnswer(self.model, self.field, policy).flag(prefix) for policy in EXTRAS]
@@ -174,20 +200,18 @@ class ExtraQuestion(Question):
 
 
 @dataclass(frozen=True)
-class NoneQuestion(Question):
+class NoneQuestion(FieldQuestion):
     """A field may no longer be None and has no default: what replaces None in existing records?
 
     Attributes:
-        field: The field, or a path.
         type: Canonical text of its type now.
     """
 
-    field: str
     type: str
 
     @property
-    def summary(self) -> str:
-        return f"{self.model}.{self.field} → {self.type}, no longer None, no default for records that hold None"
+    def sentence(self) -> str:
+        return f"{self.place}: {self.type} can no longer be None and has no default; records may contain None"
 
     def cure(self, prefix: str = "") -> str:
         fill = FillAnswer(self.model, self.field, _example(self.type)).flag(prefix)
@@ -195,25 +219,23 @@ class NoneQuestion(Question):
 
 
 @dataclass(frozen=True)
-class MapQuestion(Question):
+class MapQuestion(FieldQuestion):
     """A field lost one of its values: what replaces it in existing records?
 
     Attributes:
-        field: The field, or a path.
         value: The stored value, as text.
         choices: Values of the field now, as text, most likely first.
         whole: The path that a function would convert: the field, or the object whose tag it is.
     """
 
-    field: str
     value: str
     choices: tuple[str, ...]
     whole: str
 
     @property
-    def summary(self) -> str:
+    def sentence(self) -> str:
         choices = ", ".join(map(repr, self.choices)) or "none is new"
-        return f"{self.model}.{self.field} → {self.value!r} is gone; values now: {choices}"
+        return f"{self.place}: the value {self.value!r} is gone; values now: {choices}"
 
     def cure(self, prefix: str = "") -> str:
         flags = [MapAnswer(self.model, self.field, self.value, choice).flag(prefix) for choice in self.choices[:1]]
@@ -221,36 +243,24 @@ class MapQuestion(Question):
 
 
 @dataclass(frozen=True)
-class ComputeQuestion(Question):
-    """A field changed in a way that no operation expresses: a function must convert it.
-
-    Attributes:
-        field: The field.
-    """
-
-    field: str
+class ComputeQuestion(FieldQuestion):
+    """A field changed in a way that no operation expresses: a function must convert it."""
 
     @property
-    def summary(self) -> str:
-        return f"{self.model}.{self.field} → its objects do not all change in the same way; a function must convert it"
+    def sentence(self) -> str:
+        return f"{self.place}: its objects do not all change in the same way; a function must convert it"
 
     def cure(self, prefix: str = "") -> str:
         return ComputeAnswer(self.model, self.field).flag(prefix)
 
 
 @dataclass(frozen=True)
-class ZoneQuestion(Question):
-    """A datetime gets a time zone: in which one are the stored values?
-
-    Attributes:
-        field: The field, or a path.
-    """
-
-    field: str
+class ZoneQuestion(FieldQuestion):
+    """A datetime gets a time zone: in which one are the stored values?"""
 
     @property
-    def summary(self) -> str:
-        return f"{self.model}.{self.field} → datetime with a time zone; stored values have none"
+    def sentence(self) -> str:
+        return f"{self.place}: stored values have no time zone; the new type has one"
 
     def cure(self, prefix: str = "") -> str:
         zone, compute = ZoneAnswer(self.model, self.field, "UTC"), ComputeAnswer(self.model, self.field)
@@ -274,10 +284,8 @@ class TTLQuestion(Question):
         return ("new-only", "all") if self.new is None else tuple(POLICIES)
 
     @property
-    def summary(self) -> str:
-        return (
-            f"{self.model} → ttl was {_seconds(self.old)}, is {_seconds(self.new)}; what happens to existing records?"
-        )
+    def sentence(self) -> str:
+        return f"{self.place}: ttl was {_seconds(self.old)}, is {_seconds(self.new)}; what happens to existing records?"
 
     def cure(self, prefix: str = "") -> str:
         return " or ".join(TTLAnswer(self.model, policy).flag(prefix) for policy in self.policies)
@@ -296,8 +304,13 @@ class RenameModelQuestion(Question):
     candidates: tuple[Candidate, ...]
 
     @property
+    def sentence(self) -> str:
+        names = ", ".join(candidate.name for candidate in self.candidates)
+        return f"{self.place} is gone; new: {names}. Its records are at {self.keys}*"
+
+    @property
     def summary(self) -> str:
-        return f"{self.model} → ?  candidates: {', '.join(map(str, self.candidates))}"
+        return f"{self.place} → ?  candidates: {', '.join(map(str, self.candidates))}"
 
     def cure(self, prefix: str = "") -> str:
         rename = RenameModelAnswer(self.model, self.candidates[0].name)
@@ -314,17 +327,14 @@ class DropModelQuestion(Question):
 
     keys: str
 
-    @property
-    def summary(self) -> str:
-        return f"{self.model} → ?  {self.story}"
-
     def cure(self, prefix: str = "") -> str:
         return DropAnswer(self.model).flag(prefix)
 
     @property
-    def story(self) -> str:
-        """What the schemas show."""
-        return f"the model was removed or is not managed any more; its records stay in Redis at {self.keys}*"
+    def sentence(self) -> str:
+        return (
+            f"{self.place}: the model was removed or is not managed any more; its records stay in Redis at {self.keys}*"
+        )
 
 
 @dataclass(frozen=True)
@@ -337,19 +347,15 @@ class HintQuestion(Question):
 
     moves: tuple[tuple[str, str], ...]
 
-    @property
-    def summary(self) -> str:
-        return f"{self.model} → ?  {self.story}"
-
     def cure(self, prefix: str = "") -> str:
         flags = " ".join(RenameAnswer(self.model, old, new).flag(prefix) for old, new in self.moves)
         return f"{flags}, or remove renamed_from from the code"
 
     @property
-    def story(self) -> str:
-        """What the code says."""
+    def sentence(self) -> str:
         moves = ", ".join(f"{old} → {new}" for old, new in self.moves)
-        return f"renamed_from says {moves}, but the code still has {' and '.join(old for old, _ in self.moves)}"
+        olds = " and ".join(old for old, _ in self.moves)
+        return f"{self.place}: renamed_from says {moves}, but the code still has {olds}"
 
 
 def _seconds(ttl: int | None) -> str:

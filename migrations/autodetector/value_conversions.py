@@ -105,7 +105,7 @@ def map_values(
 
 
 def map_nested_values(comparison: TypeComparison, path: str, old: Tree, new: Tree) -> None:
-    """Replace likewise the values that enums anywhere in a type lost, and convert the rest as pydantic does."""
+    """Replace the values that enums at any depth of a type lost; pydantic converts all other values."""
     places = [place for place in enum_places(old, new) if place.lost]
     mapping: _Mapping = {}
     for value in {repr(value): value for place in places for value in place.lost}.values():

@@ -35,7 +35,7 @@ class Chain:
         migrations: Sorted by number.
         inherited: Upgrade paths of records that came from other apps, by the beginning of their keys and the version at
             which they came; see ``files/project_chains``.
-        hidden: What the models of the code hide in messages.
+        hidden: Fields whose values the models of the code hide in messages.
         constraints: Constraints of the models over time; records that go back are checked by them.
 
     Raises:
@@ -160,8 +160,8 @@ def _fork(app: str, first: LoadedMigration, second: LoadedMigration, ids: Mappin
         name = next((migration.name for migration in ids.values() if first.previous in migration.ids), first.previous)
         before = f"both follow {name} (previous = {first.previous!r})"
     return (
-        f"{first.name} and {second.name} {before}, because two branches created them; put one behind the other with"
-        f" 'redis-models rebase {app} --onto {first.id}' if that one is applied already, otherwise with"
+        f"{first.name} and {second.name} {before}, because two branches created them; put one after the other with"
+        f" 'redis-models rebase {app} --onto {first.id}' if {first.name} is applied already, otherwise with"
         f" 'redis-models rebase {app} --onto {second.id}'"
     )
 
@@ -179,7 +179,7 @@ def _refuse_gaps(migrations: Sequence[LoadedMigration]) -> None:
 
 def _misplaced(migration: LoadedMigration, migrations: Sequence[LoadedMigration], expected: str | None) -> str:
     if migration.previous is None or any(migration.previous == other.id for other in migrations):
-        return f"its number puts it behind the migration {expected!r}, but it says previous = {migration.previous!r}"
+        return f"its number puts it after the migration {expected!r}, but it has previous = {migration.previous!r}"
     within = next((other.name for other in migrations if migration.previous in other.ids), None)
     if within is None:
         return f"previous = {migration.previous!r} is not the id of a file here; restore that file"
@@ -259,9 +259,7 @@ def _with_versions(migration: LoadedMigration, before: Snapshot, after: Snapshot
             raise MigrationFileError(migration.path, f"versions names {name!r}, which is not a model here; remove it")
         least = _least(name, before, names)
         if version < least:
-            raise MigrationFileError(
-                migration.path, f"versions says {name} {version}, but it must be {least} or more here"
-            )
+            raise MigrationFileError(migration.path, f"versions gives {name} version {version}; write {least} or more")
         after = after.with_model(replace(after.model(name), version=version))
     return after
 

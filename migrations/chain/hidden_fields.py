@@ -1,4 +1,4 @@
-"""Fields whose values must not be shown, as the models of the code say. Pure.
+"""Fields whose values must not be shown, from the models of the code. Pure.
 
 Migration files know secrets by the text of types. Only the classes know ``hide_input_in_errors`` and secret extra
 fields, so a chain gets these when it is loaded. They are not stored, and are not part of checksums.
@@ -6,13 +6,10 @@ fields, so a chain gets these when it is loaded. They are not stored, and are no
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["NOTHING_HIDDEN", "Hidden", "HiddenFields", "hidden_by"]
 
@@ -71,10 +68,10 @@ class HiddenFields:
         return found
 
 
-def hidden_by(shape: Mapper[Any]) -> Hidden:
+def hidden_by(mapper: Mapper[Any]) -> Hidden:
     """Return the hidden fields of a model of the code."""
-    if shape.model.model_config.get("hide_input_in_errors"):
+    if mapper.model.model_config.get("hide_input_in_errors"):
         return Hidden(visible=frozenset())
-    names = frozenset(name for name in shape.names if shape.conceals(name))
-    has_secret_extras = shape.extras is not None and shape.extras.holds_secret
-    return Hidden(names, frozenset(shape.names) - names if has_secret_extras else None)
+    names = frozenset(name for name in mapper.names if mapper.conceals(name))
+    has_secret_extras = mapper.extras is not None and mapper.extras.holds_secret
+    return Hidden(names, frozenset(mapper.names) - names if has_secret_extras else None)

@@ -19,7 +19,7 @@ from .loaded_migration import LoadedMigration
 from .replaces import Replaced
 from .upgrade_path import UpgradePath, make_version_step
 
-__all__ = ["Lineage", "demanded", "lineages_of", "noted_types", "routes_of"]
+__all__ = ["Lineage", "constraints_at", "lineages_of", "types_in_code", "upgrade_paths_of"]
 
 
 @dataclass
@@ -27,18 +27,18 @@ class Lineage:
     """The records of one model through a chain. It grows while it is built, and is only read afterwards.
 
     Attributes:
-        route: Their upgrade path, named after the latest model.
+        path: Their upgrade path, named after the latest model.
         schemas: The model, by each position at which it exists.
         remade: Positions at which keys change because the primary key became another field or was converted.
     """
 
-    route: UpgradePath
+    path: UpgradePath
     schemas: dict[int, ModelSchema] = field(default_factory=dict[int, ModelSchema])
     remade: set[int] = field(default_factory=set[int])
 
     def conceals(self, name: str, raw: bytes | None = None) -> bool:
         """Whether the value of a stored field must not be shown; works without steps too, unlike ``UpgradePath``."""
-        return self.route.conceals(name, raw) or (field_of(name) in self._secrets if name else bool(self._secrets))
+        return self.path.conceals(name, raw) or (field_of(name) in self._secrets if name else bool(self._secrets))
 
     @property
     def _secrets(self) -> frozenset[str]:
@@ -86,21 +86,21 @@ def lineages_of(chain: Chain) -> list[Lineage]:
             origin = names.get(model.name)
             if origin is not None:
                 lineage = by_name[origin]
-                _go_on(lineage, migration, before, origin, model, noted_types(chain, position - 1, origin))
+                _extend(lineage, migration, before, origin, model, types_in_code(chain, position - 1, origin))
                 if _remakes_keys(before, migration.operations, origin):
                     lineage.remade.add(position)
             else:
                 lineage = _begun(chain, owners, found, migration, model)
-            _settle(owners, lineage, migration, model)
+            _claim_keys(owners, lineage, migration, model)
             lineage.schemas[position] = model
             present[model.name] = lineage
         by_name = present
     for lineage in found:
-        _hide(chain, lineage)
+        _add_hidden(chain, lineage)
     return found
 
 
-def routes_of(chain: Chain) -> Mapping[str, UpgradePath]:
+def upgrade_paths_of(chain: Chain) -> Mapping[str, UpgradePath]:
     """Return the upgrade paths of the records under all keys that the chain ever had.
 
     Returns:
@@ -109,10 +109,10 @@ def routes_of(chain: Chain) -> Mapping[str, UpgradePath]:
     Raises:
         MigrationFileError: As ``lineages_of``.
     """
-    return {model.keys.start: lineage.route for lineage in lineages_of(chain) for model in lineage.schemas.values()}
+    return {model.keys.start: lineage.path for lineage in lineages_of(chain) for model in lineage.schemas.values()}
 
 
-def _go_on(
+def _extend(
     lineage: Lineage,
     migration: LoadedMigration,
     before: Snapshot,
@@ -120,22 +120,22 @@ def _go_on(
     model: ModelSchema,
     noted: Mapping[str, str],
 ) -> None:
-    known = lineage.route
+    known = lineage.path
     version_steps = known.version_steps
     if known.versions[-1] != model.version:
         version_steps = (*version_steps, make_version_step(origin, before, migration.operations, model.version, noted))
-    lineage.route = UpgradePath(model.name, version_steps, known.first)
+    lineage.path = UpgradePath(model.name, version_steps, known.first)
 
 
-def noted_types(chain: Chain, position: int, model: str) -> Mapping[str, str]:
+def types_in_code(chain: Chain, position: int, model: str) -> Mapping[str, str]:
     """Return types of a model's fields in the code at a position, where they differ from the migrations."""
     if not position or not chain.constraints.document:
         return {}
-    demands = demanded(chain, position, model) or {}
+    demands = constraints_at(chain, position, model) or {}
     return {path: rules[STORED_AS] for path, rules in demands.items() if STORED_AS in rules}
 
 
-def demanded(chain: Chain, position: int, model: str) -> Demands | None:
+def constraints_at(chain: Chain, position: int, model: str) -> Demands | None:
     """Return the constraints of a model at a position, by its name there; None if they are not known."""
     if not chain.constraints.is_known([id for migration in chain.migrations[:position] for id in migration.ids]):
         return None
@@ -146,12 +146,12 @@ def demanded(chain: Chain, position: int, model: str) -> Demands | None:
     )
 
 
-def _hide(chain: Chain, lineage: Lineage) -> None:
+def _add_hidden(chain: Chain, lineage: Lineage) -> None:
     """Add the hidden fields of the code to the path; the model may have other keys or another app now."""
     name = lineage.latest.name if chain.head_position in lineage.schemas else None
     hidden = chain.hidden.of(name, (schema.keys.start for schema in lineage.schemas.values()))
     if hidden:
-        lineage.route = replace(lineage.route, hidden=hidden | lineage.route.hidden)
+        lineage.path = replace(lineage.path, hidden=hidden | lineage.path.hidden)
 
 
 def _remakes_keys(before: Snapshot, operations: Sequence[Operation], name: str) -> bool:
@@ -180,23 +180,23 @@ def _begun(
     _, known = owners[model.keys.start]
     if known.latest.keys.start != model.keys.start:
         raise MigrationFileError(migration.path, _vacated(model, known))
-    if known.route.versions[-1] != model.version:
-        raise MigrationFileError(migration.path, _overlap(model, known.route))
-    known.route = UpgradePath(model.name, known.route.version_steps, known.route.first)
+    if known.path.versions[-1] != model.version:
+        raise MigrationFileError(migration.path, _overlap(model, known.path))
+    known.path = UpgradePath(model.name, known.path.version_steps, known.path.first)
     return known
 
 
-def _settle(owners: dict[str, _Owner], lineage: Lineage, migration: LoadedMigration, model: ModelSchema) -> None:
+def _claim_keys(owners: dict[str, _Owner], lineage: Lineage, migration: LoadedMigration, model: ModelSchema) -> None:
     """Refuse keys that other records, or these records, may have or have had: renames would mix them up."""
     if model.keys.start in owners:
         known, other = owners[model.keys.start]
-        if other is lineage and known.is_as(model.keys):
+        if other is lineage and known.has_same_keys(model.keys):
             return
     for known, other in owners.values():
         shared = known.shared_with(model.keys)
         if shared is None:
             continue
-        whose = "they had such keys before" if other is lineage else f"records of {other.route.model} are or were"
+        whose = "they had such keys before" if other is lineage else f"records of {other.path.model} are or were"
         raise MigrationFileError(
             migration.path,
             f"gives the records of {model.name} the keys {shared}*, where {whose}; choose another table or separator",

@@ -25,7 +25,7 @@ from ..schema.snapshot import Snapshot
 from .chain import Chain
 from .loaded_migration import LoadedMigration
 
-__all__ = ["as_begun", "digest_of", "migrations_as_text"]
+__all__ = ["chain_as_begun", "digest_of", "migrations_as_text"]
 
 
 _MENDABLE: Final = frozenset(["back", "convert", "merge", "split"])
@@ -101,7 +101,7 @@ def migrations_as_text(migrations: Iterable[LoadedMigration]) -> str:
     return text if len(text) <= _LONGEST else ""
 
 
-def as_begun(chain: Chain, text: str, fingerprint: str, reach: int) -> Chain | None:
+def chain_as_begun(chain: Chain, text: str, fingerprint: str, reach: int) -> Chain | None:
     """Return the chain as it was when a run began; None if it is not known.
 
     Args:

@@ -12,7 +12,7 @@ from redis_models.encoding.secrets import is_tagged_secret
 from redis_models.errors import DecodeError, RecordError
 from redis_models.mapping.stored_field import STAMP, stored_version
 
-from ..constraints.earlier_code import Earlier
+from ..constraints.earlier_code import EarlierCode
 from ..edits.record_edit import RecordEdit
 from ..edits.steps import Expire, Step, UndoValues
 from ..edits.typed_steps import Widen
@@ -69,15 +69,15 @@ class VersionStep:
 
     def forward(self, edit: RecordEdit) -> None:
         """Upgrade an edit from the older version to the newer one."""
-        for place, forward, displaces, life in self._forwards:
+        for place, forward, displaces, ttl_change in self._forwards:
             origin = None if displaces is None else edit.origin(displaces)
             for name, raw in forward(edit).items():
                 if raw is None:
                     edit.store_undo(self._absent_names[place, name], b"")
                 else:
                     edit.store_undo(self._undo_names[place, name], raw, origin)
-            if life is not None:
-                edit.ttl_changes += (life,)
+            if ttl_change is not None:
+                edit.ttl_changes += (ttl_change,)
         if STAMP not in edit.fields:
             edit.store_undo(undo_name(self.newer, len(self.steps), STAMP, was_absent=True), b"")
         edit.set(STAMP, self._stamp)
@@ -153,7 +153,7 @@ class UpgradePath:
     first: int
     leaves_newer: bool = False
     hidden: Hidden = NOTHING_HIDDEN
-    earlier: Earlier | None = None
+    earlier: EarlierCode | None = None
 
     @cached_property
     def versions(self) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from ..schema.snapshot import REQUIRED, FieldSchema, ModelSchema
 from .bounds import allows, is_checkable, values_at
 from .history import DEFAULT, STORED_AS, is_stricter
 
-__all__ = ["Earlier", "Rule", "loosened", "stranger_in"]
+__all__ = ["Constraint", "EarlierCode", "loosened", "non_member_in"]
 
 
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
@@ -29,7 +29,7 @@ _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _NUMBERED: Final = re.compile(r"\bEnum\(|\bLiteral\[")
 
 
-def stranger_in(field: FieldSchema) -> Callable[[bytes], str | None] | None:
+def non_member_in(field: FieldSchema) -> Callable[[bytes], str | None] | None:
     """Return a function that finds a value in bytes that is not a member of its enum; None if the type has no enum."""
     if not _NUMBERED.search(_QUOTED.sub("", field.type)):
         return None
@@ -54,7 +54,7 @@ _NEUTRAL: Final = frozenset(["extra", "strict"])
 
 
 @dataclass(frozen=True)
-class Rule:
+class Constraint:
     """A constraint that earlier code had and newer code does not have.
 
     Attributes:
@@ -84,7 +84,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierCode:
     """The code of an older version of one model, and what it can read.
 
     Attributes:
@@ -105,7 +105,7 @@ class Earlier:
     following: str
     removals: Mapping[str, str] = field(default_factory=dict[str, str])
     later: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Constraint, ...] = ()
     demands: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     is_known: bool = False
 
@@ -124,9 +124,9 @@ class Earlier:
             look(edit.fields)
 
     @property
-    def unchecked(self) -> tuple[Rule, ...]:
-        """Rules that only the code of that time can check."""
-        return tuple(rule for rule in self.rules if not is_checkable(rule.name, rule.value))
+    def unchecked(self) -> tuple[Constraint, ...]:
+        """Constraints that only the code of that time can check."""
+        return tuple(constraint for constraint in self.rules if not is_checkable(constraint.name, constraint.value))
 
     def _refuse_lacking(self, edit: RecordEdit, name: str) -> None:
         known = self.schema.by_name.get(name)
@@ -149,7 +149,7 @@ class Earlier:
         for known in self.schema.fields:
             type = self.type_of(known.name)
             later = [FieldSchema(known.name, other) for other in self.later.get(known.name, ()) if other != type]
-            stranger = stranger_in(FieldSchema(known.name, type)) if later else None
+            stranger = non_member_in(FieldSchema(known.name, type)) if later else None
             if stranger is not None:
                 yield _remembered(known.name, self._member_check(known.name, stranger, later))
 
@@ -168,29 +168,31 @@ class Earlier:
         return check
 
     def _looks_at_bounds(self) -> Iterator[Callable[[Mapping[str, bytes]], None]]:
-        checked = [rule for rule in self.rules if is_checkable(rule.name, rule.value)]
+        checked = [constraint for constraint in self.rules if is_checkable(constraint.name, constraint.value)]
         for known in self.schema.fields:
-            rules = [rule for rule in checked if rule.field in (known.name, "")]
-            if rules:
-                yield _remembered(known.name, self._bound_check(known, rules))
+            constraints = [constraint for constraint in checked if constraint.field in (known.name, "")]
+            if constraints:
+                yield _remembered(known.name, self._bound_check(known, constraints))
 
-    def _bound_check(self, known: FieldSchema, rules: list[Rule]) -> Callable[[bytes], None]:
+    def _bound_check(self, known: FieldSchema, constraints: list[Constraint]) -> Callable[[bytes], None]:
         def check(raw: bytes) -> None:
             try:
                 value = known.codec.decode(raw)
             except (*UNREADABLE, ValueError):
                 return  # it was not readable before either
-            for rule in rules:
-                path = rule.path[len(known.name) :] if rule.path else ""
+            for constraint in constraints:
+                path = constraint.path[len(known.name) :] if constraint.path else ""
                 for item in values_at(value, path):
-                    if not allows(rule.name, rule.value, item):
+                    if not allows(constraint.name, constraint.value, item):
                         shown = f"{item!r:.60}"
-                        self._refuse(rule.path or known.name, raw, f"{shown} does not meet {rule.shown}", shown)
+                        self._refuse(
+                            constraint.path or known.name, raw, f"{shown} does not meet {constraint.shown}", shown
+                        )
 
         return check
 
     def _refuse(self, path: str, raw: bytes, problem: str, shown: str) -> None:
-        name = Rule(path, "", "").field
+        name = Constraint(path, "", "").field
         known = self.schema.by_name.get(name)
         type = "TYPE" if known is None or len(known.type) > _SHORT else repr(known.type)
         alter = f"AlterField({self.schema.name!r}, {name!r}, {type}, {type}, back=FUNCTION)"
@@ -204,12 +206,12 @@ class Earlier:
         )
 
 
-def loosened(old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]) -> Iterator[Rule]:
+def loosened(old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]) -> Iterator[Constraint]:
     """Return the constraints of older code that newer code does not have, or has less strictly."""
     for path, rules in old.items():
         for name, value in rules.items():
             if name not in _NEUTRAL and is_stricter(name, new.get(path, {}).get(name), value):
-                yield Rule(path, name, value)
+                yield Constraint(path, name, value)
 
 
 def _reads(field: FieldSchema, raw: bytes) -> bool:

@@ -35,7 +35,7 @@ def convert_value(value: object, old: FieldCodec, new: FieldCodec) -> object:
     """
     try:
         if holds_network(value):
-            raise ValueError("it would be taken for a list of its addresses")
+            raise ValueError("pydantic would read the network as a list of its addresses")
         return new.validate(value)
     except ValueError:
         jsonable = _shown(value, old)
@@ -67,5 +67,5 @@ def _shown(value: object, codec: FieldCodec) -> object:
         return jsonable
     raw = codec.encode(value)
     if raw.startswith(MARK):
-        raise ValueError("a secret is in it, which only a function can get out")
+        raise ValueError("it holds a secret, which only a function can read")
     return json.loads(raw)

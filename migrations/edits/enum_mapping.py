@@ -1,4 +1,4 @@
-"""Replaces values of enums and literals at all their places in a type. Pure.
+"""Replaces values of enums and literals at any depth of a type. Pure.
 
 The types before and afterwards are compared place by place, so that a value is replaced where its enum lost it, and
 stays where another enum still has it.
@@ -81,7 +81,7 @@ def mapped_between(old: str, new: str, mapping: _Mapping) -> Callable[[object], 
     lost = frozenset(
         (type(value), value) for place in places for value in place.lost if not isinstance(value, (list, dict))
     )
-    return _Walk(mapping, lost).start(parse(old), parse(new))
+    return _ValueMapper(mapping, lost).start(parse(old), parse(new))
 
 
 def _has(values: Iterable[Literal], value: Literal) -> bool:
@@ -144,7 +144,7 @@ def _parts(old: Container | Object, new: Container | Object) -> Iterator[tuple[T
 
 
 @dataclass(frozen=True)
-class _Walk:
+class _ValueMapper:
     """A traversal of values of one type.
 
     Attributes:

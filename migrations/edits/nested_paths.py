@@ -67,7 +67,7 @@ def split_path(name: str) -> tuple[str, tuple[str, ...]]:
 
 def plain(value: object) -> object:
     """Return ``value`` without historical classes, so that any type can validate it: objects become dicts."""
-    return _Walk(None).walk(value, (), ABSENT)
+    return _Traversal(None).visit(value, (), ABSENT)
 
 
 def as_key(value: object) -> object:
@@ -84,7 +84,7 @@ def changed(value: object, path: Sequence[str], edit: Edit) -> object:
         path: Keys; ``edit`` changes the last one.
         edit: The change.
     """
-    return _Walk(edit).walk(value, tuple(path), ABSENT)
+    return _Traversal(edit).visit(value, tuple(path), ABSENT)
 
 
 def changed_back(value: object, path: Sequence[str], edit: Edit, old: object, usual: Edit | None = None) -> object:
@@ -97,20 +97,20 @@ def changed_back(value: object, path: Sequence[str], edit: Edit, old: object, us
         old: The older value, or ABSENT.
         usual: The change without the function of its operation, which may have been added later.
     """
-    return _WalkBack(edit, usual).walk(value, tuple(path), old)
+    return _ReverseTraversal(edit, usual).visit(value, tuple(path), old)
 
 
-class _Walk:
+class _Traversal:
     """A traversal of one value. It has no state."""
 
     def __init__(self, edit: Edit | None) -> None:
         self._edit = edit
 
-    def walk(self, value: object, path: tuple[str, ...], old: object) -> object:
+    def visit(self, value: object, path: tuple[str, ...], old: object) -> object:
         if isinstance(value, HistoricalObject):
             return self._object(value, path, old)
         if isinstance(value, HistoricalAlias):
-            return self.walk(value.root, (), ABSENT)  # no path leads into a recursive type
+            return self.visit(value.root, (), ABSENT)  # no path leads into a recursive type
         if isinstance(value, enum.Enum) and not isinstance(value, enum.Flag):
             return cast(object, value.value)
         if isinstance(value, dict):
@@ -125,7 +125,7 @@ class _Walk:
         head, rest = (path[0], path[1:]) if len(path) > 1 else ("", ())
         for name, item in document.items():
             old_item = ABSENT if before is None else before.get(name, ABSENT)
-            document[name] = self.walk(item, rest if name == head else (), old_item)
+            document[name] = self.visit(item, rest if name == head else (), old_item)
         if len(path) == 1 and self._edit is not None:
             self._apply(self._edit, document, value.__type_text__, before)
         return document
@@ -136,14 +136,14 @@ class _Walk:
     def _dict(self, value: Mapping[object, object], path: tuple[str, ...], old: object) -> object:
         olds = cast("Mapping[object, object]", old) if isinstance(old, dict) else {}
         return {
-            plain(name) if isinstance(name, enum.Enum) else name: self.walk(item, path, olds.get(name, ABSENT))
+            plain(name) if isinstance(name, enum.Enum) else name: self.visit(item, path, olds.get(name, ABSENT))
             for name, item in value.items()
         }
 
     def _items(self, value: Iterable[object], path: tuple[str, ...], old: object) -> object:
         items = list(value)
         olds = self._paired(items, old, path) if path else [ABSENT] * len(items)
-        made = [self.walk(item, path, old_item) for item, old_item in zip(items, olds, strict=True)]
+        made = [self.visit(item, path, old_item) for item, old_item in zip(items, olds, strict=True)]
         if isinstance(value, deque):
             return deque(made, maxlen=value.maxlen)
         if isinstance(value, _SETS) and any(isinstance(item, (dict, list)) for item in made):
@@ -154,7 +154,7 @@ class _Walk:
         return [ABSENT] * len(items)
 
 
-class _WalkBack(_Walk):
+class _ReverseTraversal(_Traversal):
     """The reverse traversal, together with the older value."""
 
     def __init__(self, edit: Edit, usual: Edit | None) -> None:
@@ -179,7 +179,7 @@ class _WalkBack(_Walk):
 
     def _forward(self, edit: Edit, old: object, path: tuple[str, ...]) -> object:
         try:
-            return _Walk(edit).walk(old, path, ABSENT)
+            return _Traversal(edit).visit(old, path, ABSENT)
         except RecordError:
             return ABSENT  # it could not be converted, so it is not among the present items
 

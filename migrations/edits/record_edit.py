@@ -18,8 +18,8 @@ class RecordEdit:
     Attributes:
         original: Stored fields as they were read.
         fields: Stored fields as they will be written.
-        moved: For each field that was renamed, stored as an undo field, restored or made anew: the original field whose
-            TTL it takes over; "" for none.
+        moved: For each field that was renamed, stored as an undo field, restored or created again: the original field
+            whose TTL it takes over; "" for none.
         touched: Original fields, present or not, that the result depends on. A step that names its fields in advance
             adds all of them; ``get`` adds every other field that is read.
         written: Fields that were set, moved or removed.

@@ -41,7 +41,7 @@ class OldRecord:
         field, raw = self._field(name)
         if raw is None:
             raise AttributeError(
-                f"the record has no field {name!r}; ask with .get({name!r}), or '{name}' in the record"
+                f"the record has no field {name!r}; use .get({name!r}), or test '{name}' in the record"
             )
         return _decoded(field, raw)
 
@@ -135,7 +135,7 @@ class OldObject:
 
     def __getattr__(self, name: str) -> object:
         if name not in self._document:
-            raise AttributeError(f"the object has no key {name!r}; ask with .get({name!r}), or '{name}' in the object")
+            raise AttributeError(f"the object has no key {name!r}; use .get({name!r}), or test '{name}' in the object")
         return self._document[name]
 
     def __contains__(self, name: str) -> bool:

@@ -27,10 +27,10 @@ from redis_models.client.drivers import run
 from redis_models.errors import DriftError, IncompleteError
 
 from ..chain.chain import Chain
-from ..chain.lineage import routes_of
+from ..chain.lineage import upgrade_paths_of
 from ..chain.upgrade_path import UpgradePath
 from ..keyspace.results import Fence, Outcome
-from ..planner.loosened_constraints import route_looking_back
+from ..planner.loosened_constraints import checked_path_by_keys
 from ..planner.passes import RewritePass
 from ..rewriter.compare_and_set import rewrite_here
 from .latency_probe import Timed
@@ -149,7 +149,7 @@ class WorkerPool:
 
     def has_path(self, app: str, work: RewritePass) -> bool:
         """Whether a worker finds the same upgrade path in the project's files; it has none for a plan without files."""
-        path = routes_of(self._chains[app]).get(work.keys.start)
+        path = upgrade_paths_of(self._chains[app]).get(work.keys.start)
         return path is not None and (path.versions, path.model) == (work.route.versions, work.route.model)
 
     def submit(
@@ -320,4 +320,4 @@ def _project(settings: str) -> tuple[SyncClient, Mapping[str, Chain]]:
 def _path(settings: str, app: str, start: str, leaves_newer: bool, looks_back_to: int | None) -> UpgradePath:
     """Make an upgrade path in a worker, once: it takes time to build the validators of its steps."""
     _, chains = _project(settings)
-    return replace(route_looking_back(chains[app], start, looks_back_to), leaves_newer=leaves_newer)
+    return replace(checked_path_by_keys(chains[app], start, looks_back_to), leaves_newer=leaves_newer)

@@ -50,7 +50,7 @@ _VALIDATORS: Final = "pydantic.functional_validators"
 def acceptance_of(model: type[Model]) -> Acceptance:
     """Return the constraints of a model."""
     found: _Found = {}
-    _Walk(found).of_class(model, "")
+    _Collector(found).of_class(model, "")
     return {path: dict(sorted(rules.items())) for path, rules in sorted(found.items()) if rules}
 
 
@@ -60,7 +60,7 @@ def digest_of_acceptance(models: Iterable[type[Model]]) -> str:
     return hashlib.sha256(json.dumps(constraints, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-class _Walk:
+class _Collector:
     """Collects constraints from annotations; it enters each class once on a path."""
 
     def __init__(self, found: _Found) -> None:

@@ -1,7 +1,7 @@
-"""Digests of functions by their source, and values spelled in the same way in each process. It reads files of modules.
+"""Digests of functions by their source, and texts of values that are the same in each process. It reads source files.
 
-A function is more than its own lines: what it was made with (defaults, captured values, arguments of a ``partial``),
-and the constants and functions of its module that it names.
+A digest also covers defaults, captured values, arguments of a ``partial``, and the constants and functions of the
+module that the function uses.
 """
 
 import ast
@@ -64,7 +64,7 @@ def _parts_of(function: object, depth: int, seen: set[int]) -> Iterator[object]:
         yield from _parts_of(made.func, depth, seen)
         return
     function = getattr(function, "__func__", function)
-    with suppress(ValueError):  # it wraps itself
+    with suppress(ValueError):  # a function that wraps itself
         function = inspect.unwrap(cast(Any, function))
     if not isinstance(function, FunctionType):
         call = inspect.getattr_static(type(function), "__call__", None)

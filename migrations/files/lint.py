@@ -1,6 +1,6 @@
 """Lint: finds risky code in the source of a migration file. Pure: it only reads the syntax.
 
-What is called is told by the names that the file imports, so that ``from time import time`` is seen through.
+It knows what a call refers to from the imports of the file, so that it also finds ``from time import time``.
 """
 
 import ast

@@ -22,7 +22,7 @@ from ..chain.migration import Migration
 from ..chain.replaces import Replaced, read_replaced
 from ..operations import Operation
 from .lint import CODES, complaints_of
-from .source_edit import nodes_of_way_back, outline, star_imports
+from .source_edit import nodes_of_reverse, outline, star_imports
 
 __all__ = [
     "HEAD",
@@ -77,7 +77,7 @@ def migration_from_text(label: str, path: Path, source: bytes) -> LoadedMigratio
     if found is None:
         raise MigrationFileError(
             shown,
-            "is not a name of a migration; rename it like 0004_rename_name.py, or begin it with _ for other files",
+            "is not the name of a migration; rename it like 0004_rename_name.py; other files must begin with _",
         )
     tree = _parsed(shown, source)
     migration = _migration_of(shown, _run(f"_redis_migrations.{label}.{path.stem}", path, tree))
@@ -89,7 +89,7 @@ def migration_from_text(label: str, path: Path, source: bytes) -> LoadedMigratio
         previous=_previous(shown, migration),
         versions=_versions(shown, migration),
         operations=_operations(shown, migration),
-        checksum=_checksum(tree, {id(node) for node in (*_reasons_in(tree), *nodes_of_way_back(tree))}),
+        checksum=_checksum(tree, {id(node) for node in (*_reasons_in(tree), *nodes_of_reverse(tree))}),
         whole_checksum=_checksum(tree, ()),
         replaces=_replaces(shown, migration),
         allow=_allow(shown, migration),
@@ -328,10 +328,9 @@ def _operations(shown: str, migration: type[Migration]) -> tuple[Operation, ...]
 
 
 def _checksum(tree: ast.Module, left_out: Container[int]) -> str:
-    """Digest what a file does: no comments, formatting, docstrings, nothing that differs between Python versions.
+    """Return the digest of what a file does, without comments, formatting and docstrings, in every version of Python.
 
-    Reasons (``allow``) and what only the way back uses do nothing to a record that is brought up, so that they may be
-    added to a file that is applied; these are left out.
+    It omits reasons (``allow``) and options that only taking back uses, so that they can be added to an applied file.
     """
     return hashlib.sha256(repr(outline(tree, left_out)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

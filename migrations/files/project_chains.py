@@ -46,7 +46,7 @@ def with_histories(chains: Sequence[Chain]) -> list[Chain]:
 def _left_by(chain: Chain) -> Iterator[tuple[str, UpgradePath]]:
     for lineage in lineages_of(chain):
         if max(lineage.schemas) < chain.head_position:
-            yield lineage.latest.keys.start, lineage.route
+            yield lineage.latest.keys.start, lineage.path
 
 
 def _with_inherited(chain: Chain, left: Iterable[tuple[str, UpgradePath]]) -> Chain:

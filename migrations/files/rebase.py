@@ -17,7 +17,7 @@ from ..chain.loaded_migration import LoadedMigration
 from .loader import migration_from_text
 from .source_edit import with_attribute
 
-__all__ = ["Branch", "Fork", "Moved", "fork_of", "rebase"]
+__all__ = ["Branch", "Fork", "RebasedFile", "fork_of", "rebase"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Fork:
 
 
 @dataclass(frozen=True)
-class Moved:
+class RebasedFile:
     """A file of the rebased branch.
 
     Attributes:
@@ -118,7 +118,7 @@ def _story(migrations: Sequence[LoadedMigration]) -> str:
     return ", ".join(f"{migration.name} follows {migration.previous}" for migration in migrations)
 
 
-def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Chain]:
+def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[RebasedFile], Chain]:
     """Rebase one branch onto the other.
 
     Args:
@@ -134,7 +134,7 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
     """
     [moves] = [branch for branch in fork.branches if branch is not stays]
     base = Chain(fork.app, (*fork.trunk, *stays.migrations))
-    moved: list[Moved] = []
+    moved: list[RebasedFile] = []
     for migration in moves.migrations:
         try:
             file = _moved(fork.app, base, migration, directory)
@@ -149,7 +149,7 @@ def rebase(fork: Fork, stays: Branch, directory: Path) -> tuple[list[Moved], Cha
     return moved, base
 
 
-def _moved(app: str, base: Chain, migration: LoadedMigration, directory: Path) -> Moved:
+def _moved(app: str, base: Chain, migration: LoadedMigration, directory: Path) -> RebasedFile:
     last, old = base.migrations[-1], directory / f"{migration.name}.py"
     text = old.read_text("utf-8")
     reached = {model.name: model.version for model in base.snapshots[-1].models}
@@ -164,4 +164,4 @@ def _moved(app: str, base: Chain, migration: LoadedMigration, directory: Path) -
         text = with_attribute(migration.path, text, "versions", repr(dict(sorted(versions.items()))).replace("'", '"'))
     stem = re.sub(r"^\d+_", "", migration.name)
     new = directory / f"{last.number + 1:04d}_{stem}.py"
-    return Moved(old, new, text, migration_from_text(app, new, text.encode()), raised)
+    return RebasedFile(old, new, text, migration_from_text(app, new, text.encode()), raised)

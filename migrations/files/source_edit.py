@@ -1,6 +1,7 @@
 """Edits and outlines of the source of a migration file. Pure.
 
-A way back that stops names a function to be given; its file was applied long ago, and what it did stays as it was.
+When taking back stops, the message asks for a function in a file that was applied long ago. So options that only taking
+back uses do not count in the checksum of the file.
 """
 
 import ast
@@ -9,7 +10,7 @@ from typing import Final, cast
 
 from redis_models.errors import MigrationFileError
 
-__all__ = ["appended", "nodes_of_way_back", "outline", "star_imports", "with_attribute", "with_reasons"]
+__all__ = ["appended", "nodes_of_reverse", "outline", "star_imports", "with_attribute", "with_reasons"]
 
 
 def with_attribute(path: str, source: str, name: str, value: str) -> str:
@@ -94,11 +95,11 @@ _USUAL: Final = frozenset(["back"])
 _OPTIONS: Final = {"SplitField": _USUAL | {"merge"}, "MergeFields": _USUAL | {"split"}}
 
 
-def nodes_of_way_back(tree: ast.Module) -> list[ast.AST]:
+def nodes_of_reverse(tree: ast.Module) -> list[ast.AST]:
     """Return the options of operations that only the reverse uses, and the code that only these options use."""
     calls = [call for node in tree.body for call in _calls_in(node)]
     whole = [call for call in calls if _is_way_back_only(call)]
-    options = [*whole, *(keyword for call in calls for keyword in call.keywords if _is_one(call, keyword))]
+    options = [*whole, *(keyword for call in calls for keyword in call.keywords if _is_reverse_option(call, keyword))]
     left_out: list[ast.AST] = list(options)
     used = set(_names_in(options, ()))
     while True:
@@ -135,7 +136,7 @@ def _name_of(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
-def _is_one(call: ast.Call, keyword: ast.keyword) -> bool:
+def _is_reverse_option(call: ast.Call, keyword: ast.keyword) -> bool:
     return keyword.arg in _OPTIONS.get(_name_of(call), _USUAL)
 
 

@@ -1,7 +1,7 @@
 """Squashes several migrations into one. It does not write files.
 
-The old files go; git has them. A database that applied all of them counts as having applied the new one; one that
-applied some must first be brought on, or back, with the old files. See ADR 0007.
+The old files are deleted; git has them. In a database that applied all of them, the new one counts as applied. A
+database that applied only some must first be migrated with the old files. See ADR 0007.
 """
 
 import ast
@@ -36,13 +36,13 @@ class Squashed:
         new: The migration.
         replaced: The migrations that it replaces.
         chain: The chain with it.
-        folded: Number of its operations, and of those that it replaces.
+        operation_counts: Number of its operations, and of those that it replaces.
     """
 
     new: NewMigration
     replaced: tuple[LoadedMigration, ...]
     chain: Chain
-    folded: tuple[int, int]
+    operation_counts: tuple[int, int]
 
 
 def squash(chain: Chain, directory: Path, start: int, end: int, name: str | None = None) -> Squashed:

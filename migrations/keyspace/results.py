@@ -7,12 +7,12 @@ from typing import Final, TypeVar, cast
 
 from redis_models.client.commands import Reply, RoundTrips, check
 from redis_models.encoding.raw_text import bytes_of, text_of
-from redis_models.errors import LockedError, RedisModelsError, ServerError
+from redis_models.errors import NOT_A_HASH, LockedError, RedisModelsError, ServerError
 from redis_models.mapping.keys import KeySpace
 
 __all__ = [
+    "HASH_EXPECTED",
     "KEYS_A_SCRIPT",
-    "NOT_A_HASH",
     "Failure",
     "Fence",
     "Outcome",
@@ -25,6 +25,9 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
+
+
+_NO_TABLE: Final = KeySpace("", ":", "")
 
 
 class RewriteResult(StrEnum):
@@ -54,7 +57,7 @@ class Fence:
     lease_key: str
     epoch: int | str
     has_field_lives: bool | None
-    space: KeySpace = KeySpace("", ":", "")
+    space: KeySpace = _NO_TABLE
 
     @property
     def flag(self) -> str:
@@ -144,7 +147,7 @@ class Outcome:
             case RewriteResult.GONE:
                 self.gone += 1
             case RewriteResult.WRONG_TYPE:
-                self.failures.append(Failure(text_of(key), NOT_A_HASH))
+                self.failures.append(Failure(text_of(key), HASH_EXPECTED))
             case _:
                 raise unknown_result(key, letter)
 
@@ -218,5 +221,5 @@ def unknown_result(key: bytes, letter: str) -> ServerError:
     )
 
 
-NOT_A_HASH: Final = "the key holds no hash; move it out of the model's prefix, or delete it"
+HASH_EXPECTED: Final = f"{NOT_A_HASH}; rename the key to another prefix, or delete it"
 KEYS_A_SCRIPT: Final = 100

@@ -26,7 +26,7 @@ from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.mapper import Mapper
 from redis_models.records.read import index_error
 
-from ..chain.lineage import routes_of
+from ..chain.lineage import upgrade_paths_of
 from ..executor.progress import Progress
 from ..files.loader import load_chain
 from ..keyspace.results import Failure, unfenced
@@ -123,7 +123,7 @@ def survey(client: SyncClient, shape: Mapper[Any], report: Report) -> Takeover:
     """
     kind, ttl_ms = run(client, state_of_index(shape))
     tally = _Tally()
-    for old in (shape.keys.index, shape.keys.beside("left")) if kind == "set" else (shape.keys.beside("left"),):
+    for old in (shape.keys.index, shape.keys.backup_key("left")) if kind == "set" else (shape.keys.backup_key("left"),):
         for members in pages(client, ("SSCAN", old), ()):
             tally.dropped += run(client, send([("EXISTS", member) for member in members])).count(0)
     total, records = size_of_index(client, shape, kind), 0
@@ -140,7 +140,7 @@ def way_up_missing(app: "App", model: "type[Model]") -> bool:
     version = model.__mapper__.version
     if version == 1:
         return False
-    route = routes_of(load_chain(app.label, app.migrations_path)).get(model.__mapper__.keys.start)
+    route = upgrade_paths_of(load_chain(app.label, app.migrations_path)).get(model.__mapper__.keys.start)
     return route is None or not {1, version} <= set(route.versions)
 
 
@@ -268,7 +268,7 @@ class _Adopter:
                     if kind == b"hash" and keys.owns(text_of(member))
                 ]
                 arguments = [self.lease.epoch, "1" if is_first else "", *alive]
-                self._fenced(_FILL, [self.lease.key, keys.beside("filling")], arguments)
+                self._fenced(_FILL, [self.lease.key, keys.backup_key("filling")], arguments)
                 is_first = False
                 seen += len(members)
                 self._report(seen, before)
@@ -277,10 +277,10 @@ class _Adopter:
 
     def _swap(self) -> bool:
         keys = self.shape.keys
-        places = [self.lease.key, keys.index, keys.beside("filling"), keys.beside("left")]
+        places = [self.lease.key, keys.index, keys.backup_key("filling"), keys.backup_key("left")]
         answer = self._fenced(_SWAP, places, [self.lease.epoch])
         if answer == b"TAKEN":
-            left = keys.beside("left")
+            left = keys.backup_key("left")
             raise ConflictError(
                 left,
                 f"is left from an earlier adoption, and {keys.index} is a set again; merge them with"
@@ -290,7 +290,7 @@ class _Adopter:
 
     def _settle(self) -> None:
         """Take over the members of the old index, and remove those without a record."""
-        left, seen = self.shape.keys.beside("left"), 0
+        left, seen = self.shape.keys.backup_key("left"), 0
         [total] = run(self.client, send([("SCARD", left)]))
         start = self.shape.keys.start.encode()
         for members in pages(self.client, ("SSCAN", left), ()):
@@ -334,7 +334,7 @@ class _Adopter:
         return taken
 
     def _arguments(self, chunk: Sequence[tuple[KeyFinding, _Action]]) -> tuple[list[str | bytes], list[Argument]]:
-        keys: list[str | bytes] = [self.lease.key, self.shape.keys.index, self.shape.keys.beside("left")]
+        keys: list[str | bytes] = [self.lease.key, self.shape.keys.index, self.shape.keys.backup_key("left")]
         arguments: list[Argument] = [self.lease.epoch, self.shape.primary_key]
         for finding, action in chunk:
             keys += [bytes_of(finding.key), bytes_of(finding.target or finding.key)]

@@ -16,7 +16,7 @@ from redis_models.mapping.stored_field import STAMP
 from ..executor.preflight import refuse_collisions
 from ..executor.progress import Progress
 from ..keyspace.batch_size import ReadSize
-from ..keyspace.results import Failure, is_another_type
+from ..keyspace.results import HASH_EXPECTED, Failure, is_another_type
 from ..keyspace.sampling import sample
 from ..keyspace.scan import index_size, scan
 from ..planner.explain import Line, lines_of
@@ -182,7 +182,7 @@ def _read_all(rehearsal: Rehearsal, report: Callable[[Progress], None]) -> Round
                 text = text_of(key)
                 if is_another_type(reply):
                     rehearsal.records += 1
-                    rehearsal.fail(text, "the key does not hold a hash; rename it to another prefix, or delete it")
+                    rehearsal.fail(text, HASH_EXPECTED)
                 elif record := hash_of(check([reply])[0]):
                     rehearsal.meet(text, record)
                     records.append(record)

@@ -20,6 +20,8 @@ from redis_models.mapping.mapper import Mapper
 from redis_models.mapping.stored_field import STAMP
 from redis_models.records.read import index_error
 
+from ..keyspace.results import HASH_EXPECTED
+
 __all__ = ["COUNT", "KeyFinding", "Verdict", "judge", "look", "pages", "size_of_index", "state_of_index"]
 
 
@@ -108,7 +110,6 @@ def _spellings(value: object) -> Iterator[str]:
 
 
 COUNT: Final = 1000  # keys or members of one step, as in passes
-_NO_HASH: Final = "the key does not hold a hash; rename it to another prefix, or delete it"
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def look(shape: Mapper[Any], kind: str, keys: Sequence[bytes]) -> RoundTrips[lis
     *records, indexed, left = yield [
         *(("HMGET", key, STAMP, primary_key) for key in keys),
         ("SMISMEMBER" if kind == "set" else "ZMSCORE", shape.keys.index, *keys),
-        ("SMISMEMBER", shape.keys.beside("left"), *keys),
+        ("SMISMEMBER", shape.keys.backup_key("left"), *keys),
     ]
     if isinstance(indexed, Exception) and str(indexed).startswith("WRONGTYPE"):
         raise index_error(shape)
@@ -185,7 +186,7 @@ def _finding(shape: Mapper[Any], key: str, reply: Reply, is_indexed: bool, is_le
     if isinstance(reply, Exception):
         if not str(reply).startswith("WRONGTYPE"):
             check([reply])
-        verdict = Verdict(problem=_NO_HASH) if is_listed or shape.keys.owns(key) else None
+        verdict = Verdict(problem=HASH_EXPECTED) if is_listed or shape.keys.owns(key) else None
         return KeyFinding(key, None, False, is_indexed, is_left, is_gone=False, is_hash=False, verdict=verdict)
     stamp, raw = cast("list[bytes | None]", reply)
     verdict = None if is_gone else judge(shape, key, raw, is_listed=is_listed)

@@ -115,7 +115,7 @@ def purge(
         version = lineage.at(position).version
         spaces = {model.keys.start: model.keys for model in lineage.schemas.values()}
         for keys in spaces.values():
-            yield from _scan(lease, RewritePass(lineage.route, keys, version, version), purged, pace, report)
+            yield from _scan(lease, RewritePass(lineage.path, keys, version, version), purged, pace, report)
     return purged
 
 

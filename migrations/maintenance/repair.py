@@ -48,7 +48,7 @@ class Repair:
         """Say why the record could still not be rewritten; None if it could."""
         record = {**self.before, **self.values}
         try:
-            self.lineage.route.rewrite(record, self.lineage.at(position).version)
+            self.lineage.path.rewrite(record, self.lineage.at(position).version)
         except RecordError as exc:
             return str(exc)
         return None
@@ -82,7 +82,7 @@ def refuse_unreadable(repair: Repair, position: int, shapes: Iterable[Mapper[Any
         if shape.keys.start != after.keys.start or shape.version != after.version:
             continue
         try:
-            there = repair.lineage.route.rewrite({**repair.before, **repair.values}, after.version).fields
+            there = repair.lineage.path.rewrite({**repair.before, **repair.values}, after.version).fields
         except RecordError:
             return  # reported by objection()
         for found in judge(shape, repair.entry.key, there, 0):

@@ -56,7 +56,7 @@ def retry_records(
     places = [(entry.key, place_of(chain, entry.key)) for entry in entries]
     known = [found for _, found in places if found is not None]
     moves = [move for lineage, keys in known if (move := _move_of(lineage, keys, position)) is not None]
-    commands = commands_of((lineage.route for lineage, _ in known), moves)
+    commands = commands_of((lineage.path for lineage, _ in known), moves)
     yield from refuse_missing_rights(lease, namespace, commands)
     quarantine, done = Quarantine(namespace, chain.app), dict[str, str | None]()
     for key, found in places:
@@ -146,13 +146,13 @@ def place_of(chain: Chain, key: str) -> tuple[Lineage, KeySpace] | None:
 def _move_of(lineage: Lineage, keys: KeySpace, position: int) -> RenameKeysPass | None:
     """Give the pass that renames the key of a record as a position requires; None if it has the right key."""
     after, is_remade = lineage.at(position), bool(lineage.remade)
-    return RenameKeysPass(lineage.route, keys, after, is_remade) if is_remade or keys != after.keys else None
+    return RenameKeysPass(lineage.path, keys, after, is_remade) if is_remade or keys != after.keys else None
 
 
 def _retry(lease: Lease, lineage: Lineage, keys: KeySpace, position: int, key: str) -> RoundTrips[str | None]:
     fence, after = Fence(lease.key, lease.epoch, None, keys), lineage.at(position)
     raw = bytes_of(key)
-    outcome: Outcome = yield from rewrite_here(fence, lineage.route, after.version, [raw], _AT_ONCE)
+    outcome: Outcome = yield from rewrite_here(fence, lineage.path, after.version, [raw], _AT_ONCE)
     move = _move_of(lineage, keys, position)
     if not outcome.failures and not outcome.contested and not outcome.gone and move is not None:
         outcome = yield from move_records(fence, move, [raw])

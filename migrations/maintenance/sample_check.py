@@ -10,7 +10,7 @@ from redis_models.mapping.stored_field import STAMP, stored_version
 from redis_models.redaction import counted
 
 from ..chain.chain import Chain
-from ..chain.lineage import routes_of
+from ..chain.lineage import upgrade_paths_of
 from ..chain.upgrade_path import UpgradePath
 from ..keyspace.sampling import sample
 from ..state.tally import Kind
@@ -60,7 +60,7 @@ def unreadable_in(chain: Chain, subject: Subject, limit: int) -> RoundTrips[Unre
     Cost:
         Two round trips for each 20 records.
     """
-    routes, failed, tried, examples, is_whole = routes_of(chain), 0, 0, list[str](), True
+    routes, failed, tried, examples, is_whole = upgrade_paths_of(chain), 0, 0, list[str](), True
     for keys in subject.spaces:
         sampled = yield from sample(keys, limit)
         is_whole = is_whole and sampled.is_whole

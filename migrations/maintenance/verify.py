@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from redis_models.client.commands import Argument, RoundTrips, call, check, hash_of, load_script
 from redis_models.encoding.raw_text import text_of
 from redis_models.errors import (
+    NOT_A_HASH,
     IncompleteError,
     MigrationError,
     ServerDiskError,
@@ -294,7 +295,7 @@ def _judge(
     found, suspects = dict[str, Mapping[str, bytes]](), list[bytes]()
     for key, fields, ttl, score in zip(keys, replies[::3], replies[1::3], replies[2::3], strict=True):
         if is_another_type(fields):
-            tally.note(Verdict(Kind.TYPE, text_of(key), "does not hold a hash"))
+            tally.note(Verdict(Kind.TYPE, text_of(key), NOT_A_HASH))
             continue
         record = hash_of(check([fields])[0])
         if not record:
@@ -343,7 +344,7 @@ def _settle(job: Verification, subject: Subject, tally: Tally, suspects: Sequenc
         1: f"is not in {keys.index}, so select() does not find it",
         2: f"is in {keys.index}, but the record does not exist",
         3: f"is in {keys.index} with a score other than 0, so pages may miss it",
-        4: f"is in {keys.index}, but does not hold a hash{_CURE}",
+        4: f"is in {keys.index}, but {NOT_A_HASH}{_CURE}",
     }
     for batch in _chunks(suspects, _CHECKED):
         command = _INDEX.command([keys.index, *batch], ["1" if job.is_repairing else "0"])

@@ -80,7 +80,7 @@ def _refuse_one_in_the_other(before: ModelSchema, after: ModelSchema) -> None:
     """Refuse keys that could be both old and new ones: records would be renamed twice."""
     old, new = before.keys, after.keys
     shared = old.shared_with(new)
-    if shared is not None and not old.is_as(new):
+    if shared is not None and not old.has_same_keys(new):
         raise SchemaError(
             f"{after.name}: keys like {shared}1 could be both old and new ones; choose another table or separator"
         )

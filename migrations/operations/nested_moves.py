@@ -40,7 +40,7 @@ def relocated(model: ModelSchema, old: str, new: str) -> ModelSchema:
     if not new_keys:
         return model.with_field(FieldSchema(new_name, numbered(str(key.tree))))
     type = model.field(new_name).type
-    _walk(type, new, new_keys)
+    _object_at(type, new, new_keys)
     return model.with_type(new_name, with_key(type, new_keys, str(key.tree), is_required=key.is_required))
 
 
@@ -87,7 +87,7 @@ def single_object(tree: Tree, path: str) -> tuple[Object, bool]:
             )
 
 
-def _walk(type: str, path: str, keys: Sequence[str]) -> tuple[Object, bool]:
+def _object_at(type: str, path: str, keys: Sequence[str]) -> tuple[Object, bool]:
     """Return the object type with the last of ``keys``, and whether it may be missing."""
     object, is_missing = single_object(parse(type), path)
     for name in keys[:-1]:
@@ -100,7 +100,7 @@ def _walk(type: str, path: str, keys: Sequence[str]) -> tuple[Object, bool]:
 
 
 def _taken(type: str, path: str, keys: Sequence[str]) -> Key:
-    object, is_missing = _walk(type, path, keys)
+    object, is_missing = _object_at(type, path, keys)
     key = object.key(keys[-1])
     if key is None:
         raise SchemaError(f"{path}: {object} does not have this key")

@@ -118,12 +118,12 @@ def explain(
     """
     if is_backwards:
         before, after = after, before
-    old = lineage.route.rewrite(record, before.version).fields
-    new = lineage.route.rewrite(old, after.version).fields
+    old = lineage.path.rewrite(record, before.version).fields
+    new = lineage.path.rewrite(old, after.version).fields
     try:
         moved = _moved(before, after, key, new)
     except RecordError as exc:
-        error = lineage.route.without_secrets(exc)
+        error = lineage.path.without_secrets(exc)
     else:
         sides = ((before, key, old), (after, moved, new))
         reads, notes = _read(_hooked(lineage, mappers), sides)
@@ -183,7 +183,7 @@ def _opened(
     if mapper.version != schema.version:
         return _NOTHING, f"only the {hook} of that version can read it, and the code is at {mapper.version}"
     try:
-        return mapper.opened(key, stored), ""
+        return mapper.without_hooks(key, stored), ""
     except DataError as exc:
         reason = str(exc).removeprefix(f"{printable(key)}: ")
         return _NOTHING, f"it cannot be read through {hook}: {reason}"

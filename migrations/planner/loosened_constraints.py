@@ -6,19 +6,19 @@ from dataclasses import replace
 from redis_models.mapping.keys import KeySpace
 
 from ..chain.chain import Chain
-from ..chain.lineage import Lineage, demanded, lineages_of
+from ..chain.lineage import Lineage, constraints_at, lineages_of
 from ..chain.loaded_migration import LoadedMigration
 from ..chain.upgrade_path import UpgradePath
-from ..constraints.earlier_code import Earlier, Rule, loosened
+from ..constraints.earlier_code import Constraint, EarlierCode, loosened
 from ..constraints.history import STORED_AS, Demands
 from ..operations import RemoveField, RenameField, RenameModel
 from ..schema.snapshot import ModelSchema
 from .passes import RewritePass
 
-__all__ = ["earlier_of", "left_alone", "looking_back", "route_looking_back", "unlooked_at"]
+__all__ = ["checked_path", "checked_path_by_keys", "earlier_of", "unchecked_constraints", "unrewritten_records"]
 
 
-def route_looking_back(chain: Chain, start: str, position: int | None) -> UpgradePath:
+def checked_path_by_keys(chain: Chain, start: str, position: int | None) -> UpgradePath:
     """Return the upgrade path of the records under some keys.
 
     Args:
@@ -32,15 +32,15 @@ def route_looking_back(chain: Chain, start: str, position: int | None) -> Upgrad
         for lineage in lineages_of(chain)
         if any(schema.keys.start == start for schema in lineage.schemas.values())
     ]
-    return found[-1].route if position is None else looking_back(chain, found[-1], position)
+    return found[-1].path if position is None else checked_path(chain, found[-1], position)
 
 
-def looking_back(chain: Chain, lineage: Lineage, position: int) -> UpgradePath:
+def checked_path(chain: Chain, lineage: Lineage, position: int) -> UpgradePath:
     """Return the upgrade path of a lineage, which checks that the code at a position can read records that go back."""
-    return replace(lineage.route, earlier=earlier_of(chain, lineage, position))
+    return replace(lineage.path, earlier=earlier_of(chain, lineage, position))
 
 
-def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
+def earlier_of(chain: Chain, lineage: Lineage, position: int) -> EarlierCode:
     """Return what the code at a position can read of a lineage.
 
     If the model did not exist at that position, it is the code at the nearest position at which it did.
@@ -58,15 +58,15 @@ def earlier_of(chain: Chain, lineage: Lineage, position: int) -> Earlier:
         for operation in chain.migrations[number - 1].operations
         if isinstance(operation, RemoveField)
     }
-    before = Earlier(schema, position, migration.name, first, removals, _later_types(chain, schema, position))
-    demands = demanded(chain, position, schema.name)
+    before = EarlierCode(schema, position, migration.name, first, removals, _later_types(chain, schema, position))
+    demands = constraints_at(chain, position, schema.name)
     if demands is None:
         return before
     rules = tuple(dict.fromkeys(_loosened_since(chain, schema.name, demands, position)))
     return replace(before, rules=rules, demands=demands, is_known=True)
 
 
-def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Rule]:
+def _loosened_since(chain: Chain, model: str, demands: Demands, position: int) -> Iterator[Constraint]:
     """Compare constraints with all later ones, by the later names of the model and its fields."""
     for _, fields, schema, later in _later(chain, model, position):
         for rule in () if later is None else loosened(_by_names(demands, fields), later):
@@ -89,7 +89,7 @@ def _later(
         schema = chain.snapshots[place + 1].by_name.get(model)
         if schema is None:
             return
-        yield model, fields, schema, demanded(chain, place + 1, model)
+        yield model, fields, schema, constraints_at(chain, place + 1, model)
     schema = chain.snapshots[-1].by_name.get(model)
     for demands_by_model in (chain.constraints.now, chain.constraints.code()):
         if schema is not None and model in demands_by_model:
@@ -126,16 +126,18 @@ def _by_names(demands: Demands, fields: Mapping[str, str]) -> Demands:
     return {_with_field(path, fields): rules for path, rules in demands.items()}
 
 
-def _as_it_was(rule: Rule, fields: Mapping[str, str]) -> Rule:
+def _as_it_was(rule: Constraint, fields: Mapping[str, str]) -> Constraint:
     return replace(rule, path=_with_field(rule.path, {later: name for name, later in fields.items()}))
 
 
 def _with_field(path: str, names: Mapping[str, str]) -> str:
-    field = Rule(path, "", "").field
+    field = Constraint(path, "", "").field
     return names.get(field, field) + path[len(field) :]
 
 
-def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[tuple[KeySpace, Earlier]]:
+def unrewritten_records(
+    chain: Chain, works: Sequence[RewritePass], start: int, target: int
+) -> list[tuple[KeySpace, EarlierCode]]:
     """Return records that a run back does not rewrite, although the code at its target may not read them.
 
     Args:
@@ -147,7 +149,7 @@ def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: i
         Keys of the records of models that had more constraints then, or whose enums had fewer members, and what the
         code of that time can read.
     """
-    found: list[tuple[KeySpace, Earlier]] = []
+    found: list[tuple[KeySpace, EarlierCode]] = []
     for lineage in _taken_back(chain, start, target):
         if not any(_is_of(work, lineage, target) for work in works):
             earlier = earlier_of(chain, lineage, target)
@@ -156,7 +158,7 @@ def left_alone(chain: Chain, works: Sequence[RewritePass], start: int, target: i
     return found
 
 
-def unlooked_at(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[str]:
+def unchecked_constraints(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[str]:
     """Return lines about constraints that a run back does not check, or that are not known.
 
     Args:
@@ -195,9 +197,9 @@ def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
 
 
 def _is_of(work: RewritePass, lineage: Lineage, target: int) -> bool:
-    return (work.route.model, work.target) == (lineage.route.model, lineage.at(target).version)
+    return (work.route.model, work.target) == (lineage.path.model, lineage.at(target).version)
 
 
-def _has_later_types(earlier: Earlier) -> bool:
+def _has_later_types(earlier: EarlierCode) -> bool:
     """Whether a field has another type now although no migration rewrites the records, such as a larger enum."""
     return any(types[-1] != earlier.type_of(name) for name, types in earlier.later.items())

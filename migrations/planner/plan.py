@@ -15,10 +15,10 @@ from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
 from ..chain.loaded_migration import LoadedMigration
 from ..chain.replaces import Replaced
-from ..chain.unfinished_run import as_begun, digest_of, migrations_as_text
+from ..chain.unfinished_run import chain_as_begun, digest_of, migrations_as_text
 from ..schema.snapshot import Snapshot
 from ..state.entries import AppliedMigration, Journal, State
-from .loosened_constraints import looking_back
+from .loosened_constraints import checked_path
 from .passes import RenameKeysPass, RewritePass
 
 __all__ = [
@@ -99,14 +99,14 @@ class Plan:
         )
 
 
-def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> Plan:
+def make_plan(chain: Chain, state: State, target: int, *, includes_stragglers: bool = False) -> Plan:
     """Compare the files with the database.
 
     Args:
         chain: The files.
         state: The database.
         target: Position in the chain to reach.
-        meets_all: As for ``plan_between``.
+        includes_stragglers: As for ``plan_between``.
 
     Raises:
         DriftError: The database does not match the files; the error says what to do.
@@ -118,7 +118,7 @@ def make_plan(chain: Chain, state: State, target: int, *, meets_all: bool = Fals
         raise DriftError(_edited_under_way(chain, journal, start))
     _refuse_back_through_purged(chain, state, start, target)
     _refuse_back_through_squashed(chain, state, start, target)
-    return plan_between(chain, start, target, journal, meets_all=meets_all)
+    return plan_between(chain, start, target, journal, includes_stragglers=includes_stragglers)
 
 
 def is_other_than_begun(chain: Chain, journal: Journal) -> bool:
@@ -137,7 +137,7 @@ def chain_to_give_up(chain: Chain, state: State, target: int) -> Chain:
     journal = state.journal
     if journal is None or target > len(as_squashed(chain, state.ledger)) or not is_other_than_begun(chain, journal):
         return chain
-    return as_begun(chain, journal.said, journal.fingerprint, journal.reach) or chain
+    return chain_as_begun(chain, journal.said, journal.fingerprint, journal.reach) or chain
 
 
 def _edited_under_way(chain: Chain, journal: Journal, start: int) -> str:
@@ -158,7 +158,7 @@ def _name_at(chain: Chain, position: int) -> str:
 def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target: int) -> None:
     """Refuse to take back a squashed migration if the migrations that it replaces were applied.
 
-    Only these can use their undo fields.
+    Only the replaced migrations can use their undo fields.
     """
     for migration in chain.migrations[target:start]:
         recorded = [id for id in migration.ids[:-1] if id in state.ledger]
@@ -166,7 +166,7 @@ def _refuse_back_through_squashed(chain: Chain, state: State, start: int, target
             raise DriftError(
                 f"{chain.app}: {migration.name} cannot be taken back, because the migrations that it replaces were"
                 f" applied here ({', '.join(recorded)}): take back the later ones with 'migrate {chain.app}"
-                f" {migration.number}', restore the files of these from version control in its place, and try again"
+                f" {migration.number}', put the replaced files in its place from version control, and try again"
             )
 
 
@@ -181,17 +181,19 @@ def _refuse_back_through_purged(chain: Chain, state: State, start: int, target: 
             )
 
 
-def plan_between(chain: Chain, start: int, target: int, journal: Journal | None, *, meets_all: bool = False) -> Plan:
+def plan_between(
+    chain: Chain, start: int, target: int, journal: Journal | None, *, includes_stragglers: bool = False
+) -> Plan:
     """Plan a run between two positions of a chain, including records that an unfinished run left at other positions.
 
     Args:
         chain: The files.
         start, target: The two positions.
         journal: The journal of an unfinished run, or None.
-        meets_all: Include records of all older versions, because old code may have written some after a run.
+        includes_stragglers: Include records of all older versions, because old code may have written some after a run.
     """
     reach = max(start, target, start if journal is None else journal.reach)
-    depth = 0 if meets_all else min(start, target, start if journal is None else journal.depth)
+    depth = 0 if includes_stragglers else min(start, target, start if journal is None else journal.depth)
     known = start if journal is None else max(start, journal.reach)
     works, moves = _passes(chain, range(depth, reach + 1), start, target, known)
     return Plan(
@@ -235,7 +237,7 @@ def _passes(
         spaces = {model.keys.start: model.keys for model in models}
         spaces.pop(after.keys.start, None)
         key_spaces = [after.keys, *(spaces[start] for start in sorted(spaces))]
-        path = looking_back(chain, lineage, target) if target < reach else lineage.route
+        path = checked_path(chain, lineage, target) if target < reach else lineage.path
         # A later segment or newer code may have brought records to later versions already. If a segment took them back,
         # they would lose values that the older schema cannot hold.
         if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.migrations)):

@@ -13,7 +13,7 @@ from redis_models.mapping.stored_model import StoredModel
 
 from ..chain.chain import Chain
 from ..chain.hidden_fields import NOTHING_HIDDEN, Hidden
-from ..chain.lineage import lineages_of, noted_types
+from ..chain.lineage import lineages_of, types_in_code
 from ..chain.loaded_migration import LoadedMigration
 from ..chain.upgrade_path import UpgradePath, make_version_step
 from ..edits.conversion import keeps_bytes
@@ -147,7 +147,7 @@ def _hidden(chain: Chain) -> dict[tuple[int, str], Hidden]:
     return {
         (position, model.name): Hidden(
             frozenset(field.name for field in model.fields if lineage.conceals(field.name)),
-            lineage.route.hidden.visible,
+            lineage.path.hidden.visible,
         )
         for lineage in lineages_of(chain)
         for position, model in lineage.schemas.items()
@@ -299,7 +299,7 @@ def _sampled(
         if name not in before.by_name or not any(operation.model == name for operation in migration.operations):
             continue
         try:
-            noted = noted_types(chain, position - 1, name)
+            noted = types_in_code(chain, position - 1, name)
             version_step = make_version_step(name, before, migration.operations, before.model(name).version + 1, noted)
         except SchemaError:
             continue

@@ -123,20 +123,20 @@ def step_of(segment: Plan) -> Run | None:
     return _step_in(migrations[0]) if len(migrations) == 1 else None
 
 
-def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = False) -> RunPlan:
+def make_run_plan(chain: Chain, state: State, target: int, *, includes_stragglers: bool = False) -> RunPlan:
     """Compare the files with the database, and divide the plan at the free steps.
 
     Args:
         chain: The files.
         state: The database.
         target: Position in the chain to reach.
-        meets_all: As for ``plan_between``.
+        includes_stragglers: As for ``plan_between``.
 
     Raises:
         DriftError: The database does not match the files; the error says what to do.
     """
     chain = chain_to_give_up(chain, state, target)
-    whole = make_plan(chain, state, target, meets_all=meets_all)
+    whole = make_plan(chain, state, target, includes_stragglers=includes_stragglers)
     journal = state.journal
     begun = next(
         (migration for migration in chain.migrations if journal is not None and migration.id == journal.step), None
@@ -145,7 +145,7 @@ def make_run_plan(chain: Chain, state: State, target: int, *, meets_all: bool = 
     if len(stops) < 3:
         return RunPlan(chain, (whole,), begun, journal)
     segments = [
-        plan_between(chain, start, end, journal if place == 0 else None, meets_all=meets_all)
+        plan_between(chain, start, end, journal if place == 0 else None, includes_stragglers=includes_stragglers)
         for place, (start, end) in enumerate(pairwise(stops))
     ]
     return RunPlan(chain, (*map(_on_the_way, segments[:-1]), segments[-1]), begun, journal)
@@ -155,8 +155,8 @@ def whole_plan(plan: RunPlan) -> Plan:
     """Return one plan for all segments, as if there were no free steps between them."""
     if len(plan.segments) == 1:
         return plan.segments[0]
-    meets_all = all(segment.depth == 0 for segment in plan.segments)
-    return plan_between(plan.chain, plan.start, plan.target, plan.journal, meets_all=meets_all)
+    includes_stragglers = all(segment.depth == 0 for segment in plan.segments)
+    return plan_between(plan.chain, plan.start, plan.target, plan.journal, includes_stragglers=includes_stragglers)
 
 
 def _stops(chain: Chain, whole: Plan, journal: Journal | None) -> list[int]:

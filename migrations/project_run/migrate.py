@@ -19,7 +19,7 @@ from ..executor.segment import Result, sum_of
 from ..executor.throttle import ThrottleLimits
 from ..files.project_chains import load_chains
 from ..keyspace.server_facts import refuse_cluster
-from ..planner.loosened_constraints import unlooked_at
+from ..planner.loosened_constraints import unchecked_constraints
 from ..planner.plan import Plan
 from ..state.quarantine import Quarantine
 from .consents import refuse_unconsented
@@ -176,7 +176,7 @@ def migrate(
             chains,
             target,
             is_auto=auto,
-            meets_all=stragglers,
+            includes_stragglers=stragglers,
             accepts_unreadable=accept_unreadable,
         )
         tasks = with_findings(client, tasks)
@@ -232,7 +232,7 @@ def _warn(tasks: Sequence[AppTask]) -> None:
     """Log what the command prints beside the plan."""
     for task in tasks:
         plan = task.run_plan
-        for note in unlooked_at(plan.chain, plan.works, plan.start, plan.target):
+        for note in unchecked_constraints(plan.chain, plan.works, plan.start, plan.target):
             _log.warning("%s", note)
         if task.has_unmade_changes:
             _log.warning("%s: the models have changes without a migration; run 'makemigrations'", task.app.label)

@@ -9,11 +9,11 @@ from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError
 from redis_models.redaction import counted, printable
 
-from ..chain.lineage import routes_of
+from ..chain.lineage import upgrade_paths_of
 from ..executor.progress import Progress
 from ..executor.run import AppTask
 from ..maintenance.dry_run import Rehearsal, rehearse
-from ..planner.loosened_constraints import left_alone
+from ..planner.loosened_constraints import unrewritten_records
 from ..planner.segments import step_of
 from ..rewriter.outdated_records import first_unreadable
 from ..state.quarantine import Quarantine
@@ -66,8 +66,8 @@ def refuse_left_alone(client: SyncClient, tasks: Iterable[AppTask]) -> None:
     """
     for task in tasks:
         plan = task.run_plan
-        for keys, earlier in left_alone(plan.chain, plan.works, plan.start, plan.target):
-            path = routes_of(plan.chain)[keys.start]
+        for keys, earlier in unrewritten_records(plan.chain, plan.works, plan.start, plan.target):
+            path = upgrade_paths_of(plan.chain)[keys.start]
             failure = run(client, first_unreadable(keys, earlier, path.without_secrets))
             if failure is not None:
                 raise IncompleteError(

@@ -33,7 +33,7 @@ def make_tasks(
     target: str | None = None,
     *,
     is_auto: bool = False,
-    meets_all: bool = False,
+    includes_stragglers: bool = False,
     accepts_unreadable: bool = False,
 ) -> list[AppTask]:
     """Compare files, or code, with the database, and give the tasks in the order in which they are to run.
@@ -45,7 +45,7 @@ def make_tasks(
         chains: The migrations of every app, by label.
         target: As ``migrate`` takes it; None for the newest migration.
         is_auto: Migrate from the stored snapshot to the code, without files.
-        meets_all: Scan records of any age, also those that older code wrote after a run.
+        includes_stragglers: Scan records of any age, also those that older code wrote after a run.
         accepts_unreadable: Take records back although the older code cannot read them.
 
     Raises:
@@ -56,7 +56,7 @@ def make_tasks(
     tasks = [
         _automatic_task(client, namespace, app, chains[app.label])
         if is_auto
-        else _task(client, namespace, app, chains[app.label], target, meets_all)
+        else _task(client, namespace, app, chains[app.label], target, includes_stragglers)
         for app in apps
     ]
     return [_accepting(task) if accepts_unreadable else task for task in sorted(tasks, key=_is_staying)]
@@ -87,15 +87,17 @@ def refuse_objections(tasks: Iterable[AppTask], *, run_again: bool) -> None:
             raise objection
 
 
-def _task(client: SyncClient, namespace: str, app: App, chain: Chain, target: str | None, meets_all: bool) -> AppTask:
+def _task(
+    client: SyncClient, namespace: str, app: App, chain: Chain, target: str | None, includes_stragglers: bool
+) -> AppTask:
     store = StateStore(namespace, app.label)
     state = run(client, store.read())
     position = chain.head_position if target is None else chain.target(target, len(as_squashed(chain, state.ledger)))
     return AppTask(
         app,
         store,
-        make_run_plan(chain, state, position, meets_all=meets_all),
-        lambda now: make_run_plan(chain, now, position, meets_all=meets_all),
+        make_run_plan(chain, state, position, includes_stragglers=includes_stragglers),
+        lambda now: make_run_plan(chain, now, position, includes_stragglers=includes_stragglers),
         chain,
         _has_unmade_changes(chain, snapshot_of(app.models)),
     )

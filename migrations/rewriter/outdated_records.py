@@ -16,7 +16,7 @@ from redis_models.mapping.stored_field import STAMP
 
 from ..chain.chain import Chain
 from ..chain.lineage import Lineage, lineages_of
-from ..constraints.earlier_code import Earlier
+from ..constraints.earlier_code import EarlierCode
 from ..edits.record_edit import RecordEdit
 from ..keyspace.batch_size import ReadSize
 from ..keyspace.results import Failure, Outcome, is_another_type
@@ -141,7 +141,7 @@ def _version(stamp: bytes | None) -> int:
 
 
 def first_unreadable(
-    keys: KeySpace, earlier: Earlier, without_secrets: Callable[[RecordError], RecordError]
+    keys: KeySpace, earlier: EarlierCode, without_secrets: Callable[[RecordError], RecordError]
 ) -> RoundTrips[Failure | None]:
     """Look at all records of a model; give the first that code of before could not read, or None.
 

@@ -15,7 +15,7 @@ from redis_models.errors import ConflictError, RecordError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.stored_field import STAMP
 
-from ..keyspace.results import NOT_A_HASH, Failure, Fence, Outcome, is_another_type, unfenced, unknown_result
+from ..keyspace.results import HASH_EXPECTED, Failure, Fence, Outcome, is_another_type, unfenced, unknown_result
 from ..planner.passes import RenameKeysPass
 
 __all__ = ["move_records", "refuse_foreign_index"]
@@ -187,7 +187,7 @@ def _count(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
         case RenameResult.KEY_TAKEN:
             _fail(outcome, key, f"its new key {text_of(target)} is taken; rename or delete one of the two records")
         case RenameResult.WRONG_TYPE:
-            _fail(outcome, key, NOT_A_HASH)
+            _fail(outcome, key, HASH_EXPECTED)
         case RenameResult.OTHER_VERSION:  # written at another version after the pass that rewrote it
             outcome.contested += 1
         case _:

@@ -1,7 +1,7 @@
 """Builds the snapshot of model classes. It uses neither Redis nor the disk.
 
-A default counts only where it is the same for every record: a factory that looks at a clock, a counter or a random
-number is never called, and what it makes for existing records is a question.
+A default counts only if it is the same for every record. A factory that may use a clock, a counter or random numbers is
+never called; which value existing records get is then a question.
 """
 
 import json
@@ -50,7 +50,7 @@ def snapshot_of(models: Iterable[type[StoredModel]]) -> Snapshot:
 
 
 def _schema_of(model: type[StoredModel]) -> ModelSchema:
-    shape, keys = model.__mapper__, model.__mapper__.keys
+    mapper, keys = model.__mapper__, model.__mapper__.keys
     if keys.index_key is not None:
         raise ModelDeclarationError(
             model.__name__,
@@ -59,15 +59,15 @@ def _schema_of(model: type[StoredModel]) -> ModelSchema:
         )
     return ModelSchema(
         name=model.__name__,
-        version=shape.version,
-        primary_key=shape.primary_key,
+        version=mapper.version,
+        primary_key=mapper.primary_key,
         # As the keys have them.
         prefix=keys.prefix.lower(),
         separator=keys.separator.lower(),
         table=keys.table,
-        fields=tuple(_field_of(model, name, place) for name, place in sorted(zip(shape.names, count(), strict=False))),
-        ttl=shape.ttl,
-        extras=shape.takes_extras,
+        fields=tuple(_field_of(model, name, place) for name, place in sorted(zip(mapper.names, count(), strict=False))),
+        ttl=mapper.ttl,
+        extras=mapper.takes_extras,
     )
 
 
@@ -97,8 +97,8 @@ def _literal(codec: FieldCodec, value: object) -> "Literal | _Required":
     try:
         literal = codec.jsonable(value)
         is_same = codec.validate_jsonable(literal) == value
-        if is_same:  # so that there is no secret in it
-            literal = correct(value, literal)  # sets in order, whatever the hash seed is
+        if is_same:  # so it holds no secret, which would be masked
+            literal = correct(value, literal)  # sorts sets, whose order depends on the hash seed
     except (ValueError, TypeError):  # a default that does not have the type of the field, which pydantic does not check
         return REQUIRED
     return cast("Literal", literal) if is_same and _is_finite(literal) else REQUIRED
@@ -122,7 +122,7 @@ def _is_constant(factory: object) -> bool:
     if not isinstance(factory, FunctionType):
         return False
     code = factory.__code__
-    # A function that refers to nothing outside itself, such as ``lambda: ["new"]``, and takes nothing.
+    # A function without parameters that refers to nothing outside itself, such as ``lambda: ["new"]``.
     return not (code.co_names or code.co_freevars or signature(factory).parameters)
 
 

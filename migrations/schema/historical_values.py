@@ -14,10 +14,10 @@ __all__ = ["HistoricalAlias", "HistoricalObject", "document_of"]
 
 @dataclass(frozen=True)
 class _Apart:
-    """Metadata that keeps annotations of different text unequal.
+    """Metadata that makes annotations with different texts unequal.
 
-    Python takes ``list[int | str]`` for equal to ``list[str | int]``, and every cache (of typing, of the codec) gives
-    one for the other; but the order of a union decides how pydantic reads it.
+    In Python ``list[int | str]`` equals ``list[str | int]``, so caches (of typing, of the codec) return one for the
+    other. But the order of a union decides how pydantic reads it.
     """
 
     text: str
@@ -63,7 +63,7 @@ class HistoricalObject(BaseModel):
         document = typing.cast(dict[str, object], value)
         keyed = {names.get(key, key): item for key, item in document.items()}
         if len(keyed) != len(document):
-            raise ValueError(f"undeclared keys get in the way of {', '.join(names)}")
+            raise ValueError(f"undeclared keys have the same names as {', '.join(names)}")
         made = handler(keyed)
         made._order = tuple(keyed)
         return made

@@ -1,6 +1,6 @@
 """Snapshots: how models are stored, as plain data that can be compared and read without the classes. Pure.
 
-A snapshot is the schemas of all models of one app at one point of its chain. Its JSON is what lies in Redis.
+A snapshot has the schemas of all models of one app at one point of its chain. Redis stores its JSON.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from .type_resolver import codec_of, resolve
 __all__ = ["CODEC", "REQUIRED", "FieldSchema", "Literal", "ModelSchema", "Snapshot", "read_json"]
 
 
-_PARTS: Final = 1_000_000  # of a document; each takes up to a hundred times its bytes once it is read
+_PARTS: Final = 1_000_000  # of a document; in memory each takes up to a hundred times its bytes
 
 
 def read_json(raw: bytes | str) -> object:
@@ -51,7 +51,7 @@ _ENDLESS: Final = re.compile(r"\bDecimal\b")
 _SECRET: Final = re.compile(r"\b(?:Secret(?:Str|Bytes)?|Custom)\b")
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _MOST_MODELS: Final = 1000  # of one app, and
-_MOST_FIELDS: Final = 5000  # of one model; what compares them takes the square of that
+_MOST_FIELDS: Final = 5000  # of one model; comparisons take time that grows with the square
 _TOO_LARGE: Final = 2**53
 T = TypeVar("T")
 CODEC: Final = 1  # raised when values of a type are stored as other bytes
@@ -331,7 +331,7 @@ def _model_of(name: str, document: object) -> ModelSchema:
 def _field_of(place: str, name: str, document: object) -> FieldSchema:
     known = _as(dict, document, place)
     type = _as(str, known["type"], f"type of {place}")
-    resolve(type)  # for its errors; the files have it too, so that it is known already
+    resolve(type)  # for its errors; usually cached, because the files have the same types
     return FieldSchema(_name_of(name, "field"), type, known.get("default", REQUIRED))
 
 
@@ -350,5 +350,5 @@ def _as(kind: type[T], value: object, what: str) -> T:
 
 def _count_of(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _TOO_LARGE:
-        raise ValueError(f"{what:.80} is {value!r:.40}, no number that can be one")
+        raise ValueError(f"{what:.80} is {value!r:.40}, not a whole number from 0 to 2**53")
     return value

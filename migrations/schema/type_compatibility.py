@@ -1,14 +1,14 @@
 """Compatibility of types: whether values of one type are stored in the same way as another. Pure.
 
-- A *note* changes nothing that is stored: an enum gets another member or renames one, an enum becomes a Literal of its
-  values, a nested field gets a default, members of a union that look different in JSON change places. It makes no
-  migration; the next one that is made anyway takes it along.
-- A *widening* leaves all stored bytes as they are, but new values may be unreadable for old code: a type is made
-  optional, a union gets a member that looks like no other, a nested object gets a field with a default. It raises the
-  version, and no more.
-- Anything else converts.
+- A *storage-neutral* change does not change what is stored: an enum gets another member or renames one, an enum becomes
+  a Literal of its values, a nested field gets a default, members of a union that look different in JSON change places.
+  It does not need a migration; the next migration includes it.
+- A *widening* does not change stored bytes, but old code may not read new values: a type becomes optional, a union gets
+  a member that looks different from all others in JSON, a nested object gets a field with a default. It only raises the
+  version.
+- Any other change is a conversion.
 
-Members of a union that are objects are told apart by a key that is a Literal of one value in each.
+Objects in a union are distinguished by a key that is a Literal of one value in each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +79,7 @@ def _is_one_kind(old: Container, new: Container) -> bool:
 
 
 def _is_stored_alike(old: str, new: str) -> bool:
-    """Whether both are plain text, or both JSON; plain text that may be None stores the word None differently."""
+    """Whether both are plain text, or both JSON; optional plain text stores the word None differently."""
     before, after = codec_of(old), codec_of(new)
     return before.kind == after.kind and (before.kind != "str" or before.is_optional == after.is_optional)
 
@@ -114,10 +114,10 @@ _ALL_LOOKS: Final = frozenset([*_LOOKS.values(), "array", "dict"])
 
 
 def _is_told_apart(before: Sequence[Tree], after: Sequence[Tree]) -> bool:
-    """Whether the members of a union that look alike in JSON are those that there were, in the same order.
+    """Whether the members of a union that look alike in JSON are the same as before, in the same order.
 
-    Otherwise pydantic may read as one what was written as another: a date as text. Objects are told apart by their
-    keys, as far as they are.
+    Otherwise pydantic may read a value as another member: a date as text. Objects are distinguished by their keys, if
+    these differ.
     """
     return all(
         len(alike := [member for member in after if look in _looks_of(member)]) < 2
@@ -184,7 +184,7 @@ def _is_widened(old: Tree, new: Tree) -> bool:
 
 
 def _is_inside(old: Tree, new: Tree, rule: _Rule) -> bool:
-    """Compare what two containers of one kind hold, or the values of two enums."""
+    """Compare the item types of two containers of one kind, or the values of two enums."""
     match old, new:
         case Container(), Container():
             return _is_one_kind(old, new) and all(

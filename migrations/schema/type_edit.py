@@ -1,10 +1,10 @@
-"""Edits of canonical type text: one key is changed in every object to which a path leads. Pure.
+"""Edits of canonical type text: they change one key in every object to which a path leads. Pure.
 
-A *path* is the keys that lead to a key of an object; it passes through optional values, unions, items of lists, sets
-and tuples, and values of dicts, without naming them: ``("price",)`` in ``list[Object(price=int)]``.
+A *path* is a list of keys that leads to a key of an object. It passes through optional values, unions, items of lists,
+sets and tuples, and values of dicts, without naming them: ``("price",)`` in ``list[Object(price=int)]``.
 
-``type_text`` counts labels of what recurs in the order in which they are first referred to. Text that was put together
-from parts may have a label twice, and text that lost a part may begin with the second: then they are counted anew.
+``type_text`` numbers the labels of recursive types in the order of their first references. After an edit, a text may
+have a label twice, or lack the first one; then the labels are numbered again.
 """
 
 import functools
@@ -62,7 +62,7 @@ def renumbered(text: str, before: str) -> str:
 
 
 def _labels_of(text: str) -> list[_Label]:
-    if "Ref(" not in text:  # nearly always, and much faster
+    if "Ref(" not in text:  # a fast path for nearly all texts
         return []
     found: list[_Label] = []
     count = 0
@@ -85,7 +85,7 @@ def _mentions(node: Node, known: Mapping[str, _Label]) -> Iterator[tuple[_Label,
         case CallNode(name="Object" | "Alias", items=(ConstantNode(value=str(name)) as place, *_)):
             label = _Label(name, places=[place])
             yield label, False
-            # Of two with the same label, a reference means the nearest around it.
+            # If two have the same label, a reference means the inner one.
             yield from _mentions_in(node, {**known, name: label})
         case _:
             yield from _mentions_in(node, known)
@@ -156,9 +156,9 @@ def with_retyped_key(type: str, path: Sequence[str], old_type: str, new_type: st
     Args:
         type: Canonical text.
         path: Keys that lead to it.
-        old_type: What it is: in a union of objects, only those change whose key is exactly that. With
-            ``NotRequired[...]`` where the key has it (``Key.text``).
-        new_type: What it is to be, likewise.
+        old_type: Its type before; in a union, only objects whose key has exactly this type change. It has
+            ``NotRequired[...]`` if the key may be absent (``Key.text``).
+        new_type: Its type afterwards, in the same form.
 
     Raises:
         SchemaError: There is no such key of that type, or its object is recursive.

@@ -1,6 +1,6 @@
 """The parts of a class for its canonical text: stored keys, type hints, type variables, serializers. Pure.
 
-Serializers of metadata, of fields and of whole classes decide the text in place of the type.
+If metadata, a field or a whole class has a serializer, the text names the serializer instead of the type.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """Parser of canonical type text: the expressions of ``type_text`` and no others, in linear time. Pure.
 
-It is not Python's own: that one has no bound that is ours, joins adjacent strings, and does not say at which character
-a node stands. What this one takes has a bounded depth and size, because snapshots lie in Redis, where others can write.
+Python's own parser does not limit depth and size, joins adjacent strings, and does not tell the character at which a
+node begins. This one has limits, because snapshots are stored in Redis, where other clients can write.
 
     type      = part {"|" part}
     part      = name ["[" items "]" | "(" arguments ")"] | constant | "(" type ")"
@@ -33,8 +33,8 @@ __all__ = [
     "place_in",
 ]
 
-DEPTH: Final = 100  # of brackets; what pydantic makes of deeper ones exceeds Python's stack
-NODES: Final = 20_000  # a model of so many fields takes seconds to make
+DEPTH: Final = 100  # of brackets; schemas that pydantic builds for deeper ones exceed Python's stack
+NODES: Final = 20_000  # pydantic takes seconds to build a model with so many fields
 _SHOWN: Final = 200  # characters of a long text that an error shows
 _TOKEN: Final = re.compile(
     r"""[ \t\r\n\f]*(?:
@@ -61,7 +61,7 @@ class Node:
 
     Attributes:
         start, end: Its place in characters.
-        has_choice: Whether it has a union whose order matters; the place of None does not.
+        has_choice: Whether it has a union whose order matters. The position of None does not matter.
         has_reference: Whether it has a ``Ref``.
     """
 
@@ -272,7 +272,7 @@ class _Parser:
                 self._skip("=")
                 keywords.append((key, self._type()))
             elif keywords:
-                self._fail("names are behind all else")
+                self._fail("arguments without a name must come first")
             else:
                 items.append(self._type())
 
@@ -335,7 +335,7 @@ class _Parser:
         def read_item() -> None:
             key, start = self._constant(), self._start
             if isinstance(key, (list, dict)):
-                self._fail("no key of a dict", start)
+                self._fail("a list or a dict cannot be the key of a dict", start)
             self._skip(":")
             pairs[key] = self._constant()
 
@@ -345,13 +345,13 @@ class _Parser:
     def _number(self, token: str, start: int) -> int | float:
         if token.isdigit():
             if token[0] == "0" and token.strip("0"):
-                self._fail("a whole number begins with no zero", start)
+                self._fail("a whole number must not begin with zero", start)
             try:
                 return int(token)
             except ValueError:
-                self._fail(f"a number of {len(token)} digits", start)
+                self._fail(f"a number of {len(token)} digits is too long", start)
         number = float(token)
-        return number if math.isfinite(number) else self._fail("a number that is too great", start)
+        return number if math.isfinite(number) else self._fail("the number is too large", start)
 
     def _unescaped(self, token: str, start: int) -> str:
         if "\\" not in token:
@@ -362,7 +362,7 @@ class _Parser:
             code = next((code for code in codes if code is not None), None)
             if code is not None or octal is not None:
                 number = int(octal, 8) if code is None else int(code, 16)
-                return chr(number) if number <= 0x10FFFF else self._fail("no such letter", start)
+                return chr(number) if number <= 0x10FFFF else self._fail("there is no such character", start)
             return _ESCAPED[other] if other in _ESCAPED else self._fail(f"unknown escape \\{other}", start)
 
         return self._whole_letters(_ESCAPE.sub(letter, token[1:-1]), start)

@@ -1,9 +1,9 @@
-"""Resolves canonical type text to annotations, so that records decode without the classes of their time. Pure.
+"""Resolves canonical type text to annotations, so that records can be decoded without the classes of their time. Pure.
 
-The values are plain Python where they can be. Enums become enums of the same names and values, equal to what is stored.
-Objects become pydantic models that keep what the text does not declare, the order of the keys and the absence of a
-``NotRequired`` key (its attribute is None), so that a value which is read and written again is the same JSON; a set may
-come out in another order, as sets do. What only its own class can read (``OPAQUE``, ``Custom``) stays the JSON it is.
+Values are plain Python objects if possible. Enums become enums with the same names and values, whose members equal
+their stored values. Objects become pydantic models that keep undeclared keys, the order of keys, and the absence of a
+``NotRequired`` key (its attribute is None). So a value that is read and written again is the same JSON, except for the
+order of sets. Values that only their own class can read (``OPAQUE``, ``Custom``) stay plain JSON.
 """
 
 import difflib
@@ -92,8 +92,8 @@ class _Reader:
         self._text = text
         self._models: list[type[BaseModel]] = []
         self._labels: dict[str, type[BaseModel] | None] = {}
-        self._open: set[str] = set()  # labels of what is read now
-        # Those of them that are aliases, where nothing that holds items was entered since.
+        self._open: set[str] = set()  # labels of the types that are being read
+        # Those that are aliases without a container or an object around the present node.
         self._bare: frozenset[str] = frozenset()
 
     def whole(self, node: Node) -> object:
@@ -159,14 +159,12 @@ class _Reader:
             raise self.error(node, "a reference is Ref('label') inside of the Object or Alias of that label")
         label = self.label(node)
         if label in self._bare:
-            raise self.error(
-                node, f"{label!r} would stand for itself; a reference is inside of a container or an object"
-            )
+            raise self.error(node, f"{label!r} would refer to itself; put the reference into a container or an object")
         return ForwardRef(self._forward_name(label))
 
     def custom(self, node: CallNode) -> object:
         if len(node.items) != 1 or node.keywords or not self._name(node.items[0]):
-            raise self.error(node, "a type with serializers of its own is Custom('module.name')")
+            raise self.error(node, "write a type with its own serializers as Custom('module.name')")
         return self._as_json(node)
 
     def error(self, node: Node, reason: str) -> SchemaError:
@@ -232,7 +230,7 @@ class _Reader:
         return self._text[node.start : node.end]
 
     def _forward_name(self, label: str) -> str:
-        # Forward references of one name are equal, and typing's caches would mix up those of two texts.
+        # Forward references with one name are equal, so typing's caches would confuse those of two texts.
         return f"{label}_{self._digest}"
 
     @functools.cached_property
@@ -341,7 +339,7 @@ def _bytes_as(text: str) -> object:
 
 
 def _union(members: Iterable[object]) -> object:
-    # At once, not member by member with |: typing caches by equality, and (int | X) equals (X | int).
+    # All members at once, not one by one with |: typing caches by equality, and (int | X) equals (X | int).
     return typing.cast(Mapping[object, object], typing.Union)[tuple(members)]
 
 

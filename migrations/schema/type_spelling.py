@@ -47,7 +47,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-# What the codec writes as JSON, because it is not spelled as the type that is plain text.
+# Types that the codec stores as JSON, because only the types themselves are stored as plain text.
 QuotedFloat = NewType("QuotedFloat", float)
 QuotedInt = NewType("QuotedInt", int)
 QuotedStr = NewType("QuotedStr", str)
@@ -86,12 +86,12 @@ NAMES: Final[Mapping[str, object]] = {
     "time": datetime.time,
     "timedelta": datetime.timedelta,
 }
-# Containers whose parameters are types; tuple is apart.
+# Containers whose parameters are types, except tuple.
 CONTAINERS: Final[Mapping[str, type]] = {
     container.__name__: container for container in (collections.deque, dict, frozenset, list, set)
 }
 _TEMPORAL: Final = ("date", "datetime", "time", "timedelta")
-# Texts whose values are read back as the JSON that they are, because their own type would normalise, hide or refuse it.
+# Texts whose values are read as plain JSON, because their own types would normalise, hide or refuse it.
 OPAQUE: Final = frozenset(
     [
         "ByteSize",
@@ -133,7 +133,7 @@ QUALIFIERS: Final = (Final, typing_extensions.ReadOnly, typing_extensions.NotReq
 
 @dataclass(frozen=True)
 class TypeText:
-    """Metadata of an annotation whose text its type cannot say."""
+    """Metadata with the text of an annotation, if the type alone does not tell it."""
 
     text: str
 
@@ -147,7 +147,7 @@ def looked_up(key: object, table: Mapping[object, T]) -> T | None:
 
 
 def with_unit(text: str, settings: Mapping[str, object]) -> str:
-    """Add what the surrounding model's configuration changes in the JSON of ``text``."""
+    """Return ``text`` with the settings of the surrounding model that change its JSON."""
     if text == "bytes" and (form := settings.get("ser_json_bytes", "utf8")) != "base64":
         return f"bytes[{form}]"
     if text == "float" and settings.get("ser_json_inf_nan") == "strings":
@@ -160,11 +160,11 @@ def with_unit(text: str, settings: Mapping[str, object]) -> str:
 
 
 class IndescribableError(Exception):
-    """A type has no canonical text; the message says why, and ``describe`` adds whose type it is."""
+    """A type has no canonical text; the message says why, and ``describe`` adds the name of the field."""
 
 
 def enum_text(cls: type[enum.Enum]) -> str:
-    """List the members with their stored values, as defined, aliases left out."""
+    """Return the text of an enum: its members with their stored values, in order, without aliases."""
     members = [
         (name, quoted(to_jsonable_python(member.value)))
         for name, member in cls.__members__.items()
@@ -187,7 +187,7 @@ def literal_texts(values: Iterable[object]) -> list[str]:
 def quoted(value: object) -> str:
     """Return the Python text of a constant, which is the same in every version of Python."""
     if isinstance(value, str):
-        # repr() escapes what this Python's Unicode does not know; what Unicode 3.2 knows, every Python does.
+        # repr() escapes characters that this version of Python does not know. All versions know those of Unicode 3.2.
         is_old = all(unicodedata.ucd_3_2_0.category(char) != "Cn" for char in value)
         return repr(value) if is_old else ascii(value)
     if isinstance(value, dict):
@@ -201,7 +201,7 @@ def quoted(value: object) -> str:
 
 
 def keywords(pairs: Iterable[tuple[str, str]]) -> str:
-    """Join names and texts as the keyword arguments of a call, in the order given, whatever the names are."""
+    """Join names and texts as the keyword arguments of a call, in order; names that are not plain use ``**{...}``."""
     groups: list[str] = []
     for is_plain, group in itertools.groupby(pairs, key=lambda pair: _is_plain(pair[0])):
         if is_plain:
@@ -212,5 +212,5 @@ def keywords(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _is_plain(name: str) -> bool:
-    # Python would normalise other letters, so that the name would not be the one that is stored.
+    # Python would normalise non-ASCII letters, so that the name would differ from the stored one.
     return name.isascii() and name.isidentifier() and not keyword.iskeyword(name) and name != "__debug__"

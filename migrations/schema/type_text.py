@@ -1,16 +1,17 @@
 """Canonical text of a type: one line that says how its values are stored. Pure.
 
-Snapshots in Redis, migration files and the diff carry this text in place of types; ``type_resolver.resolve`` reads it.
+Snapshots in Redis, migration files and the diff have this text instead of types; ``type_resolver.resolve`` reads it.
 
-- **Equal text, equal bytes.** Names of classes, docstrings, titles, aliases, constraints, validators and the order of
-  model fields do not show. What the codec writes differently does: ``bytes`` is base64, ``bytes[utf8]`` what a nested
-  model stores by default; ``JSON[str]`` is a quoted string where ``str`` would be plain text.
-- **Objects** (models, dataclasses, TypedDicts) list their stored keys, sorted. ``NotRequired`` marks a key that reading
-  can do without (it has a default, is optional or computed), because a diff must know whether old JSON still reads. The
-  default itself does not show: it is written out in every record.
-- **Enums** list their members as defined, by name and stored value; the base class does not show, except for ``Flag``.
-- **Recursion** is ``Object('T1', next=Ref('T1') | None)``: labels are counted, so that class names do not show.
-- **Serializers of the application** are ``Custom('module.name')``: the text follows the name, not the code behind it.
+- **Equal text, equal bytes.** The text does not contain names of classes, docstrings, titles, aliases, constraints,
+  validators or the order of model fields. It does contain each difference in stored bytes: ``bytes`` is base64, and
+  ``bytes[utf8]`` is what a nested model stores by default; ``str`` is plain text, and ``JSON[str]`` is a quoted string.
+- **Objects** (models, dataclasses, TypedDicts) list their stored keys, sorted. ``NotRequired`` marks a key that may be
+  absent (it has a default, or is optional or computed), because a diff must know whether old JSON can still be read.
+  The default itself is not part of the text, because every record stores its value.
+- **Enums** list their members by name and stored value, in order. The base class is not part of the text, except for
+  ``Flag``.
+- **Recursion** is ``Object('T1', next=Ref('T1') | None)``, with numbered labels instead of class names.
+- **Serializers of the application** are ``Custom('module.name')``: the text has the name, not the code.
 """
 
 import collections
@@ -62,7 +63,7 @@ from .type_spelling import (
 
 __all__ = ["describe"]
 
-# What the codec stores as plain text only where it is spelled str, int or float.
+# Texts of types that the codec stores as plain text only if the annotation is str, int or float itself.
 _PLAIN: Final = re.compile(r"(str|float)( \| None)?|(int)( \| None)")
 _CODEC_SETTINGS: Final[Mapping[str, object]] = {"ser_json_bytes": "base64"}
 _REFUSALS: Final = (
@@ -83,14 +84,14 @@ def describe(annotation: object, *, owner: str = "") -> str:
         owner: ``Model.field``, for errors.
 
     Returns:
-        A Python expression, the same on every run, Python and pydantic; equal for annotations that store equal values
-        with equal bytes and read the same bytes.
+        A Python expression, the same in each run and in each version of Python and pydantic. It is equal for
+        annotations that store equal values as equal bytes and read the same bytes.
 
     Raises:
-        ModelDeclarationError: Values of it cannot be stored as text or JSON, or a name in it cannot be resolved.
+        ModelDeclarationError: Its values cannot be stored as text or JSON, or a name in it cannot be resolved.
     """
     try:
-        text = _joined(_Walk().parts(annotation, Scope(_settings_around(annotation))))
+        text = _joined(_TextWriter().parts(annotation, Scope(_settings_around(annotation))))
         codec = codec_for(annotation)
     except RecursionError as exc:
         raise ModelDeclarationError(owner or "type", f"{annotation!r} is infinitely recursive") from exc
@@ -103,8 +104,8 @@ def describe(annotation: object, *, owner: str = "") -> str:
     return text if plain is None else f"JSON[{plain[1] or plain[3]}]{plain[2] or plain[4] or ''}"
 
 
-class _Walk:
-    """Writes the text of one annotation; knows the classes around it, with labels of recursive ones."""
+class _TextWriter:
+    """Writes the text of one annotation. It knows the surrounding classes, and the labels of recursive ones."""
 
     def __init__(self) -> None:
         self._open: dict[object, str | None] = {}
@@ -176,7 +177,7 @@ class _Walk:
             serializer = serializer_of(cls)
             found = self._object(key, lambda: keys_of_dataclass(cls), inside)
             return found if serializer is None else [custom(serializer)]
-        if typing_extensions.is_typeddict(cls):  # pydantic writes it with the settings around it, whatever its own are
+        if typing_extensions.is_typeddict(cls):  # pydantic writes it with the surrounding settings, not with its own
             return self._object(key, lambda: keys_of_typed_dict(cls), inside)
         if _is_named_tuple(cls):
             return self._recursive(key, lambda: [self._tuple(cls, items_of_named_tuple(cls), inside)])
@@ -255,7 +256,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _settings_around(annotation: object) -> Mapping[str, object]:
-    """Return the settings that the codec passes; whole models, dataclasses and TypedDicts keep pydantic's own."""
+    """Return the settings of the codec; for models, dataclasses and TypedDicts, those of pydantic."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if not _is_class(annotation):

@@ -1,6 +1,6 @@
 """Type trees: parsed canonical type text, in which keys of nested objects can be changed. Pure.
 
-``parse`` and ``str`` are inverses. What has no parts that a change could be about is an ``Atom``, and keeps its text.
+``parse`` and ``str`` are inverses. A type without parts that can change is an ``Atom``, which has its text.
 """
 
 import functools

@@ -1,1 +1,1 @@
-"""Round trips: what a batch of commands is, who sends it, connections, retries."""
+"""Round trips to the server: batches of commands, drivers that send them, connections, retries."""

@@ -1,8 +1,8 @@
 """Abandoned connections: closed while the server, or a proxy on the way to it, may still have held a write.
 
-Such a write must not begin later, over a newer one. So the server is told to end the connection: at once and in the
-background, because other callers may write; and if that failed, before anything else is sent. By then the write was
-executed, or never will be.
+Such a write must not be executed later, over a newer one. So the server is told to end the connection: at once and in
+the background, because other callers may write; if that fails, before anything else is sent. After that, the write was
+executed or never will be.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ _RUN: Final = re.compile(rb"run_id:(\w+)")
 
 
 class Session(NamedTuple):
-    """A connection as its server names it.
+    """The identity of a connection on its server.
 
     Attributes:
-        run: Id of the run of the server, which is unique; numbers repeat on another server or after a restart.
+        run: The run id of the server, which is unique; numbers repeat on another server or after a restart.
         id: The number of the connection in that run.
     """
 
@@ -54,10 +54,10 @@ class Abandoned:
         self.is_barred = False
 
     def session_of(self, replies: Sequence[Reply]) -> tuple[bool, Session | None]:
-        """Read a server's replies to ``SESSION_COMMANDS``.
+        """Parse a server's replies to ``SESSION_COMMANDS``.
 
         Returns:
-            Whether asking again would give the same, and the session; None if the replies do not tell it.
+            Whether asking again would give the same, and the session; None if the replies do not contain it.
         """
         number, info = replies
         errors = [reply for reply in replies if isinstance(reply, ResponseError)]
@@ -67,7 +67,7 @@ class Abandoned:
         return all(map(_is_final, errors)), session
 
     def note(self, session: Session) -> None:
-        """Remember a connection that has to be ended."""
+        """Add a connection that must be ended."""
         with self._lock:
             if session.run not in self.open and len(self.open) >= _MOST_RUNS:
                 del self.open[next(iter(self.open))]
@@ -76,11 +76,11 @@ class Abandoned:
                 ids[session.id] = None
 
     def waits_for(self, session: Session | None) -> bool:
-        """Whether there are connections to end in the run of the server that this session belongs to."""
+        """Whether there are connections to end in the session's run of the server."""
         return session is not None and session.run in self.open
 
     def can_end(self, session: Session) -> bool:
-        """Whether this connection is still to be ended, and the server may be asked to."""
+        """Whether this connection must still be ended, and this user may end it."""
         return not self.is_barred and session.id in self.open.get(session.run, ())
 
     def ids_of(self, session: Session) -> list[int]:
@@ -89,7 +89,7 @@ class Abandoned:
             return list(self.open.get(session.run, ()))
 
     def ended(self, session: Session, ids: Iterable[int], replies: Sequence[Reply]) -> None:
-        """Note that connections are ended, by the server's replies; a permanent refusal is noted too.
+        """Remove the connections that the server has ended, by its replies; a permanent refusal is noted too.
 
         Raises:
             ServerBusyError: The server cannot end them now. Nothing may be sent before they are ended.
@@ -113,20 +113,20 @@ def kill_commands(ids: Iterable[int]) -> list[Command]:
 
 
 def _is_final(error: ResponseError) -> bool:
-    """Whether a refusal is permanent: this user may not, or the server does not have the command."""
+    """Whether a refusal is permanent: the user lacks the permission, or the server does not have the command."""
     return not isinstance(translate(error), ServerBusyError)
 
 
-# A new connection, with TLS, a password and a number of a database, and the two exchanges on it are about eight round
-# trips: enough for those of 100 ms. Where no server listens, it fails at once.
+# A new connection (TLS, password, database) and its two exchanges are about eight round trips: enough for those of
+# 100 ms. If no server listens, it fails at once.
 WAIT_S: Final = 1.0
 
 
 class SyncEnding:
     """Ends the abandoned connections of a blocking pool, one attempt at a time. May be shared by threads.
 
-    It runs in a thread, because nothing else limits the time of a name lookup, and so that a stalled server still ends
-    them when it continues, after the caller has left.
+    It runs in a thread: only so can the time of a name lookup be limited, and a stalled server ends them when it
+    continues, even if the caller has returned.
     """
 
     def __init__(self) -> None:
@@ -134,15 +134,15 @@ class SyncEnding:
         self._thread: threading.Thread | None = None
 
     def wait(self, end: Callable[[], None], is_open: Callable[[], bool], patience_s: float | None) -> None:
-        """End the connections, and wait for that, but not for long.
+        """End the connections, and wait a short time for that.
 
         Args:
             end: Ends all of them; does not raise.
             is_open: Whether some are left.
-            patience_s: The timeout after which the caller gave up; it does not wait longer than that again.
+            patience_s: The timeout after which the caller gave up; the wait is not longer.
         """
         until = time.monotonic() + min(WAIT_S, WAIT_S if patience_s is None else patience_s)
-        for _ in range(2):  # an attempt that was under way may have looked too early
+        for _ in range(2):  # an attempt that was already running may not have seen the new connection
             if not is_open() or (thread := self._under_way(end)) is None:
                 return
             thread.join(max(0.0, until - time.monotonic()))
@@ -183,11 +183,11 @@ class AsyncEnding:
             except RuntimeError:  # a coroutine that is closed after its loop
                 return
             self._task = loop.create_task(self._run(end), name="redis-models-ending")
-            # An application that closes its loop with tasks left should not be warned of one that is not its own.
+            # An application that closes its loop with tasks left must not get a warning about ours.
             cast(Any, self._task)._log_destroy_pending = False  # as asyncio.gather does
 
     async def wait(self, patience_s: float | None) -> None:
-        """Wait for the running attempt, but not for long; it continues if the caller is cancelled."""
+        """Wait a short time for the running attempt; it continues if the caller is cancelled."""
         if self._task is not None and not self._task.done():
             await asyncio.wait({self._task}, timeout=min(WAIT_S, WAIT_S if patience_s is None else patience_s))
 

@@ -1,10 +1,10 @@
-"""Drive command batches over redis-py connections: one blocking driver, one for asyncio.
+"""Clients: exchange batches of commands over redis-py's connections, one blocking, one for asyncio.
 
-Both use redis-py's connections directly: a batch is packed once, sent once, and its replies are read as bytes, whatever
-the client decodes. redis-py's own retries stay off, because they repeat writes without asking. Ours repeat a batch of
-which nothing was executed (its connection broke before, or the server refused all of it), and a repeatable one (see
-``commands``). Any other broken exchange is an error at once, which says that the outcome is unknown; its commands do
-not begin later (see ``abandoned``).
+Both use redis-py's connections directly: a batch is packed and sent once, and its replies are read as bytes, even if
+the application's client decodes. redis-py's own retries are off, because they repeat every write. Ours repeat a batch
+of which nothing was executed (its connection broke before, or the server refused all of it), and a repeatable one (see
+``commands``). Any other broken exchange raises at once an error that says that the outcome is unknown; its commands are
+not executed later (see ``abandoned``).
 """
 
 import asyncio
@@ -26,17 +26,17 @@ __all__ = ["AsyncClient", "SyncClient"]
 
 
 class _Client:
-    """Arguments of both clients, and how they continue when a batch was not answered."""
+    """The arguments of both clients, and the retries of a batch."""
 
     def __init__(self, address: str, timeout_s: float | None, resends: bool) -> None:
         self.address, self.timeout_s, self.resends = address, timeout_s, resends
 
     def new_retry(self, commands: Sequence[Command]) -> RetryState:
-        """Begin the tries of a batch."""
+        """Make the state of a batch's retries."""
         return RetryState(commands, self.address, resends=self.resends)
 
     def _broken(self, retry: RetryState | None, commands: Sequence[Command], *, is_sent: bool) -> RetryState:
-        """Give the retries of a batch whose connection broke, new ones if this is its first failure."""
+        """Give the retry state of a batch whose connection broke; a new one at its first failure."""
         retry = retry or self.new_retry(commands)
         retry.is_sent = is_sent
         return retry
@@ -48,10 +48,10 @@ class SyncClient(_Client):
     Args:
         client: Its pool says where to connect to; nothing else of it is used.
         address: Name of the server in errors, without a password.
-        timeout_s: How long to wait for a free connection, and how long one batch may take, in seconds; a server that
-            sends nothing is given up after the ``socket_timeout`` of ``client``.
-        abandoned: Connections that its store has abandoned; None for its own.
-        resends: Whether writes are sent again after a broken connection, whatever others wrote meanwhile.
+        timeout_s: How long to wait for a free connection, and how long one batch may take, in seconds; if the server
+            sends nothing, the client gives up after the ``socket_timeout`` of ``client``.
+        abandoned: Connections that its store has abandoned; None to keep its own.
+        resends: Whether writes are sent again after a broken connection, even if other clients wrote meanwhile.
 
     Attributes:
         pool: Its connections.
@@ -74,13 +74,13 @@ class SyncClient(_Client):
         """Send ``commands`` together and read all their replies, with errors in their places.
 
         Raises:
-            ServerUnreachableError: No connection, or it broke again and again; the text says whether what was sent may
-                have been executed.
-            ServerRefusedError: The server does not let us in.
+            ServerUnreachableError: No connection, or it broke again and again; the text says whether commands may have
+                been executed.
+            ServerRefusedError: The server refuses the connection.
         """
         if not commands:
             if isinstance(commands, Sleep):
-                time.sleep(commands.seconds)  # as the operation asked
+                time.sleep(commands.seconds)
             return []
         retry = None
         while True:
@@ -106,11 +106,11 @@ class SyncClient(_Client):
         return None if self.timeout_s is None else time.monotonic() + self.timeout_s
 
     def new_plain(self) -> redis.Redis:
-        """Make a client of redis-py for the same server, which answers bytes and does not retry; close it yourself."""
+        """Make a redis-py client for the same server, which returns bytes and does not retry. The caller closes it."""
         return redis.Redis.from_pool(self.pool.new_plain())
 
     def close(self) -> None:
-        """Close the connections; those in use, when they have their replies."""
+        """Close the connections; those in use are closed when they have their replies."""
         self.pool.close()
 
     def _speak(self, line: Line, commands: Sequence[Command]) -> list[Reply]:
@@ -132,7 +132,7 @@ class AsyncClient(_Client):
     Args:
         client: Its pool says where to connect to; nothing else of it is used, so it may belong to any loop.
         address: Name of the server in errors, without a password.
-        timeout_s: How long one batch may take, in seconds, waiting for a free connection included; None for ever.
+        timeout_s: How long one batch may take, with the wait for a free connection, in seconds; None for no limit.
         abandoned, resends: As for ``SyncClient``.
 
     Attributes:
@@ -156,9 +156,9 @@ class AsyncClient(_Client):
         """Send ``commands`` together and read all their replies, with errors in their places.
 
         Raises:
-            ServerUnreachableError: No connection, or it broke again and again; the text says whether what was sent may
-                have been executed.
-            ServerRefusedError: The server does not let us in.
+            ServerUnreachableError: No connection, or it broke again and again; the text says whether commands may have
+                been executed.
+            ServerRefusedError: The server refuses the connection.
         """
         if not commands:
             if isinstance(commands, Sleep):
@@ -189,7 +189,7 @@ class AsyncClient(_Client):
             await asyncio.sleep(pause)
 
     async def aclose(self) -> None:
-        """Close the connections; those in use, when they have their replies."""
+        """Close the connections; those in use are closed when they have their replies."""
         await self.pool.aclose()
 
     async def _speak(self, line: Line, commands: Sequence[Command]) -> list[Reply]:

@@ -1,14 +1,14 @@
-"""Command batches: how an operation that talks to Redis is written once, for blocking and asyncio callers. Pure.
+"""Batches of commands: an operation on Redis is written once, for blocking and for asyncio callers. Pure.
 
-An operation is a generator that yields a list of commands and is sent the list of their replies; it returns its result.
-A driver (``client``) moves it along. A reply that is an error arrives as an exception object in its place, because
-what one refused command means for the others only the operation knows.
+An operation is a generator. It yields a batch of commands, is sent the list of their replies, and returns its result. A
+driver (see ``drivers``) runs it. A reply that is an error is an exception object in the list, because only the
+operation knows what one refused command means for the others.
 
-A batch of which something may have been executed is not sent again after a broken connection, unless it is repeatable:
-all its commands only read, or call scripts that say so of themselves. Not even what writes the same twice is repeatable
-as such: another client may have written in between. A store can ask for it all the same; a batch whose second execution
-would answer or do something else than its first forbids that, as ``AtMostOnce``. An operation that can continue before
-its replies are there sends the batch by ``pipelined``.
+If the connection breaks and something of a batch may have been executed, it is sent again only if it is repeatable: all
+its commands only read, or call scripts that are repeatable. A write of the same value twice is not repeatable, because
+another client may have written in between. A store can be told to send writes again (``resend_writes``); ``AtMostOnce``
+forbids it for batches whose second execution would do or answer something else. An operation that can continue before
+the replies are there sends its batch with ``pipelined``.
 """
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ _ALL_NAMES: Final = 4096  # stored field names repeat in every record; decoding 
 RoundTrips = Generator[Sequence[Command], list[Reply], Result]
 
 
-# Commands that change nothing but what is loaded beside the data.
+# Commands that do not change data; some change the state of a connection, or load scripts.
 _READS: Final = frozenset({
     "BITCOUNT", "CLIENT", "COMMAND", "DBSIZE", "DUMP", "ECHO", "EXISTS", "EXPIRETIME", "GET", "GETBIT", "GETRANGE",
     "HELLO", "HEXISTS", "HEXPIRETIME", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HPEXPIRETIME", "HPTTL",
@@ -70,15 +70,15 @@ _REPEATABLE: Final = set[str]()  # digests of scripts
 class AtMostOnce(tuple[Command, ...]):
     """A batch whose commands must not be executed twice, not even in a store that sends writes again.
 
-    Sent again only where none of it can have been executed: nothing was sent, or the server turned it away whole.
-    Otherwise a broken connection is an error at once, which says that what was sent may have been executed.
+    It is sent again only if nothing of it can have been executed: nothing was sent, or the server refused all of it.
+    Otherwise a broken connection raises at once an error that says that commands may have been executed.
     """
 
     __slots__ = ()
 
 
 class Repeatable(tuple[Command, ...]):
-    """A batch of writes that may be executed twice all the same: whatever others wrote in between, it is as true."""
+    """A batch of writes that may be executed twice: it is right, even if other clients wrote in between."""
 
     __slots__ = ()
 
@@ -86,10 +86,10 @@ class Repeatable(tuple[Command, ...]):
 class Pipelined(tuple[Command, ...]):
     """A batch whose replies the operation does not wait for: it continues while the server executes the commands.
 
-    The driver answers with ``PendingReplies``, which are filled when the *next* batch has been yielded, of whatever
-    kind; an empty one will do. All such batches of an operation are executed in their order, also where they are sent
+    The driver answers with ``PendingReplies``, which are filled when the operation yields its *next* batch, of any
+    kind, an empty one included. The pipelined batches of an operation are executed in order, also if they are sent
     again after a broken connection. A driver that cannot pipeline exchanges them as any other batch, and answers with
-    their replies. ``pipelined`` sends one, and hides that difference.
+    the replies. ``pipelined`` hides this difference.
     """
 
     __slots__ = ()
@@ -99,7 +99,7 @@ class PendingReplies(list[Reply]):
     """The replies of a ``Pipelined`` batch: empty until they are read.
 
     Attributes:
-        is_ready: Whether they are there.
+        is_ready: Whether they were read.
     """
 
     __slots__ = ("is_ready",)
@@ -114,19 +114,19 @@ class PendingReplies(list[Reply]):
         self.is_ready = True
 
     def wait(self) -> "RoundTrips[PendingReplies]":
-        """Wait until the replies are there, and give them."""
+        """Wait until the replies were read, and give them."""
         if not self.is_ready:
             yield ()
         return self
 
 
 class Sleep(tuple[Command, ...]):
-    """No batch, but a rest before the next one, of ``seconds``; it has no replies."""
+    """A pause of ``seconds`` before the next batch, in place of a batch; it has no replies."""
 
     seconds: float
 
     def __new__(cls, seconds: float) -> "Sleep":
-        """Make one without commands."""
+        """Make a pause, without commands."""
         pause = super().__new__(cls)
         pause.seconds = seconds
         return pause
@@ -134,12 +134,12 @@ class Sleep(tuple[Command, ...]):
 
 @dataclass(frozen=True)
 class Script:
-    """A Lua script: its text and the digest that EVALSHA names it by.
+    """A Lua script: its text, and its digest for EVALSHA.
 
     Attributes:
         source: The text.
-        is_repeatable: Whether a second execution of the same call does no harm, whatever others wrote in between: it
-            looks for itself whether there is something left to do.
+        is_repeatable: Whether the same call may be executed twice, even if other clients wrote in between: the script
+            checks itself whether something is left to do.
         sha: The digest.
     """
 
@@ -159,9 +159,9 @@ class Script:
 
 
 def load_script(package: str, *names: str, is_repeatable: bool = False) -> Script:
-    """Read ``lua/{name}.lua`` that ships with ``package``, or with the runtime, whose parts all may use.
+    """Read ``lua/{name}.lua`` of ``package``, or of the runtime, whose parts all packages may use.
 
-    Several make one script, whose last part does the work.
+    Several files make one script; the last one does the work.
     """
     source = "".join(_script_file(package, name).read_text("utf-8") for name in names)
     return Script(source, is_repeatable)
@@ -173,7 +173,7 @@ def _script_file(package: str, name: str) -> Traversable:
 
 
 def is_repeatable(commands: Sequence[Command]) -> bool:
-    """Whether a batch may be executed twice, whatever others write in between."""
+    """Whether a batch may be executed twice, even if other clients write in between."""
     return isinstance(commands, Repeatable) or (
         not isinstance(commands, AtMostOnce) and all(map(is_harmless, commands))
     )
@@ -205,15 +205,15 @@ def send(commands: Sequence[Command]) -> RoundTrips[list[Reply]]:
 
 
 def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> RoundTrips[list[Reply]]:
-    """Send calls of one script, loading it first where the server does not have it.
+    """Send calls of one script; load it if the server does not have it.
 
     Args:
-        script: What is called.
-        commands: Its calls, of ``Script.command``.
-        once: Whether they must not be executed twice, in no store. One that did not find its script was not executed.
+        script: The script.
+        commands: Its calls, made with ``Script.command``.
+        once: Whether they must never be executed twice. A call whose script is missing on the server is not executed.
 
     Returns:
-        One reply a command; errors stay in place as exceptions, none of them about a missing script.
+        One reply per command; errors are exceptions in the list, but never that of a missing script.
 
     Cost:
         One round trip; two more after a restart of the server or SCRIPT FLUSH.
@@ -226,41 +226,41 @@ def call(script: Script, commands: Sequence[Command], *, once: bool = False) -> 
 def call_again(
     script: Script, commands: Sequence[Command], replies: list[Reply], *, once: bool = False
 ) -> RoundTrips[None]:
-    """Call a script again where the server did not have it; the new replies take their places among the first.
+    """Load a script that the server did not have, and repeat the calls that failed; ``replies`` is updated.
 
     Args:
-        script: What is called.
-        commands: Its calls, of ``Script.command``.
-        replies: What they gave.
+        script: The script.
+        commands: Its calls, made with ``Script.command``.
+        replies: The replies to them.
         once: As for ``call``.
     """
-    missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-    if not missing:
+    positions = [position for position, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if not positions:
         return
     load: Command = ("SCRIPT", "LOAD", script.source)
-    rest = [load, *(commands[place] for place in missing)]
-    second = yield AtMostOnce(rest) if once else rest
-    check(second[:1])
-    for place, reply in zip(missing, second[1:], strict=True):
-        if isinstance(reply, NoScriptError):  # a SCRIPT FLUSH came between the two; EVAL brings its own
-            last: list[Command] = [("EVAL", script.source, *commands[place][2:])]
+    rest = [load, *(commands[position] for position in positions)]
+    replies_again = yield AtMostOnce(rest) if once else rest
+    check(replies_again[:1])
+    for position, reply in zip(positions, replies_again[1:], strict=True):
+        if isinstance(reply, NoScriptError):  # SCRIPT FLUSH came in between; EVAL sends the text with the call
+            last: list[Command] = [("EVAL", script.source, *commands[position][2:])]
             [reply] = yield AtMostOnce(last) if once else last
-        replies[place] = reply
+        replies[position] = reply
 
 
 def hash_of(reply: Reply) -> dict[str, bytes]:
-    """Give the reply of HGETALL as a dict, under either version of the protocol.
+    """Give the reply of HGETALL as a dict, for RESP2 and RESP3.
 
     Names that are not UTF-8 are read too, and are written back unchanged.
     """
     if type(reply) is not list and isinstance(reply, Mapping):
         return {_NAMES[name]: raw for name, raw in cast("Mapping[bytes, bytes]", reply).items()}
-    flat = iter(cast("list[bytes]", reply))
-    return {_NAMES[name]: raw for name, raw in zip(flat, flat, strict=True)}
+    parts = iter(cast("list[bytes]", reply))
+    return {_NAMES[name]: raw for name, raw in zip(parts, parts, strict=True)}
 
 
 class _Names(dict[bytes, str]):
-    """Names of fields by their bytes, as many as there is room for."""
+    """A bounded cache of field names by their bytes."""
 
     def __missing__(self, raw: bytes) -> str:
         name = text_of(raw)
@@ -273,7 +273,7 @@ _NAMES: Final = _Names()
 
 
 def check(replies: list[Reply]) -> list[Reply]:
-    """Give ``replies`` back, or raise the first error among them in our own class."""
+    """Give ``replies`` back; raise the first error among them, translated."""
     for reply in replies:
         if isinstance(reply, ResponseError):
             raise translate(reply) from reply

@@ -1,4 +1,4 @@
-"""Lines: open connections of redis-py, with what is known of each, and how one is aborted."""
+"""Lines: open connections of redis-py, with their state."""
 
 import select
 import socket
@@ -36,8 +36,8 @@ class Line:
         connection: As given.
         session: Its session on the server, if known.
         is_asked: Whether the server was asked for the session, and need not be asked again.
-        given: When it was given back, by ``time.monotonic``.
-        is_elsewhere: Whether its server said that another one must be asked.
+        returned_at: When it was given back, by ``time.monotonic``.
+        is_elsewhere: Whether its server replied that another one must be asked.
         socket: The socket on which blocking callers send; None if redis-py must send.
         writer: Likewise, in asyncio.
         reader: The reader of hiredis; None if redis-py must read each reply, which takes longer than parsing does.
@@ -45,14 +45,23 @@ class Line:
     """
 
     __slots__ = (
-        "_poll", "connection", "given", "is_asked", "is_elsewhere", "reader", "session", "socket", "wait", "writer",
+        "_poll",
+        "connection",
+        "is_asked",
+        "is_elsewhere",
+        "reader",
+        "returned_at",
+        "session",
+        "socket",
+        "wait",
+        "writer",
     )  # fmt: skip
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.session: Session | None = None
         self.is_asked = False
-        self.given = 0.0
+        self.returned_at = 0.0
         self.is_elsewhere = False
         self.socket: Any = None
         self.writer: Any = None
@@ -74,7 +83,7 @@ class Line:
             self._poll = poll
 
     def is_still(self) -> bool:
-        """Whether nothing has arrived, not even the end of the connection. False may be wrong."""
+        """Whether nothing has arrived, not even the end of the connection. If not certain, False."""
         if self._poll is None or (self.writer is not None and self.writer.transport.is_closing()):
             return False
         return not self._poll.poll(0)
@@ -90,7 +99,7 @@ class Line:
             self.writer.transport.abort()
 
     def peer(self) -> str:
-        """Give the address of the server at the other end, whatever its name resolves to by now."""
+        """Give the address of the server at the other end."""
         with suppress(AttributeError, OSError, TypeError, ValueError):
             address: object = self._end().getpeername()
             if isinstance(address, tuple):

@@ -27,18 +27,18 @@ _DEFAULTS: Final = {"protocol": 2}
 GivenClient = redis.asyncio.Redis | None
 
 
-_STALE: Final = object()  # marks clients that lead to another server by now
+_STALE: Final = object()  # in place of the given client: the clients must be made again
 
 
 class Connector:
     """The clients of a store. Making one does no I/O.
 
-    May be shared by threads and by event loops, each of which gets connections of its own.
+    May be shared by threads and by event loops; each loop gets its own connections.
 
     Args:
         url: URL of the store's own server.
         timeout_s: How long one exchange may take, in seconds.
-        encoding: Encoding of the texts that ``client`` gives.
+        encoding: Encoding of the text that ``client`` returns.
         resends: Whether writes are sent again after a broken connection.
 
     Attributes:
@@ -46,7 +46,7 @@ class Connector:
     """
 
     def __init__(self, url: str, timeout_s: float, encoding: str | None, *, resends: bool = False) -> None:
-        self.given: GivenClient = None
+        self.given_client: GivenClient = None
         self._declared, self._timeout_s, self._encoding = url, timeout_s, encoding
         # A write that one client of the store abandoned must not begin after a write of another one.
         self._shared: dict[str, Any] = {"abandoned": Abandoned(), "resends": resends}
@@ -59,114 +59,117 @@ class Connector:
 
     @property
     def _url(self) -> str:
-        """Where everything goes that the given client does not take: the store's own server, or what stands in."""
-        return redirected(self._declared if self.given is None else self._address_given)
+        """The URL of the server to use if there is no given client, or if tests redirect it."""
+        return redirected(self._declared if self.given_client is None else self._address_given)
 
     @property
     def _address_given(self) -> str:
-        return address_of(cast(Any, self.given).connection_pool)
+        return address_of(cast(Any, self.given_client).connection_pool)
 
     @property
     def _source(self) -> GivenClient:
-        """The given client, unless something stands in for the server that it leads to."""
-        is_itself = self.given is None or redirected(self._address_given) == self._address_given
-        return self.given if is_itself else None
+        """The given client, unless tests redirect its server."""
+        is_itself = self.given_client is None or redirected(self._address_given) == self._address_given
+        return self.given_client if is_itself else None
 
     @property
     def address(self) -> str:
-        """Where everything goes, as a URL without its password."""
+        """The URL of the server in use, without its password."""
         return masked(self._url) if self._source is None else self._address_given
 
     @property
     def client(self) -> redis.asyncio.Redis:
-        """The given client, or a plain one for the running loop, that answers text. No I/O until it is used."""
+        """The given client, or one for the running loop that returns text. No I/O until it is used."""
         if self._source is not None:
             return self._source
         loop = _running_loop()
         if loop is None:
             self._loopless = self._loopless or self._new_plain()
             return self._loopless
-        mine = self._of(loop)
-        if mine.plain is None:
-            mine.plain, self._loopless = self._loopless or self._new_plain(), None
-        return mine.plain
+        clients = self._clients_of(loop)
+        if clients.plain is None:
+            clients.plain, self._loopless = self._loopless or self._new_plain(), None
+        return clients.plain
 
     def sync_client(self) -> SyncClient:
-        """Give what exchanges command batches, blocking."""
-        made = self._sync
-        if made is None or made[0] is not self.given:
+        """Give the client of blocking callers."""
+        current = self._sync
+        if current is None or current[0] is not self.given_client:
             with self._lock:
-                made = self._sync
-                if made is None or made[0] is not self.given:
-                    if made is not None:
-                        made[1].close()
-                    made = self._sync = self.given, self._new_sync()
-        return made[1]
+                current = self._sync
+                if current is None or current[0] is not self.given_client:
+                    if current is not None:
+                        current[1].close()
+                    current = self._sync = self.given_client, self._new_sync()
+        return current[1]
 
     async def async_client(self) -> AsyncClient:
-        """Give what exchanges command batches in the running loop."""
-        mine = self._loops.get(loop := asyncio.get_running_loop()) or self._of(loop)
-        former = mine.batches
-        if former is not None and mine.given is self.given:
-            return former
+        """Give the client of the running loop."""
+        clients = self._loops.get(loop := asyncio.get_running_loop()) or self._clients_of(loop)
+        previous = clients.batches
+        if previous is not None and clients.given_client is self.given_client:
+            return previous
         source = self._source or self._new_client()
         patience_s = self._patience_s(cast(Any, source).connection_pool.connection_kwargs)
-        made = AsyncClient(source, self.address, patience_s, **self._shared)
-        mine.given, mine.batches = self.given, made
-        if former is not None:
-            await former.aclose()
-        return made
+        client = AsyncClient(source, self.address, patience_s, **self._shared)
+        clients.given_client, clients.batches = self.given_client, client
+        if previous is not None:
+            await previous.aclose()
+        return client
 
     def close(self) -> None:
         """Close the blocking connections."""
         with self._lock:
-            made, self._sync = self._sync, None
-        if made is not None:
-            made[1].close()
+            current, self._sync = self._sync, None
+        if current is not None:
+            current[1].close()
         if self._embedded is not None and not self._loops:
             self._embedded.release()
 
     async def aclose(self) -> None:
         """Close the connections of the running loop, and the blocking ones."""
-        mine = self._loops.get(asyncio.get_running_loop())
-        if mine is not None:
-            await mine.closing.aclose()
+        clients = self._loops.get(asyncio.get_running_loop())
+        if clients is not None:
+            await clients.closing.aclose()
         loopless, self._loopless = self._loopless, None
         if loopless is not None:
             await loopless.aclose()
         self.close()
 
     def reset(self) -> None:
-        """Forget every connection: the next ones go where the URL leads by then."""
+        """Drop all clients: the next ones connect to where the URL leads then."""
         with self._lock:
-            made, self._sync = self._sync, None
-            for mine in self._loops.values():
-                mine.given, mine.plain = _STALE, None  # closed by their loop, as soon as it asks for another
+            current, self._sync = self._sync, None
+            for clients in self._loops.values():
+                clients.given_client, clients.plain = (
+                    _STALE,
+                    None,
+                )  # closed by their loop, as soon as it asks for another
             self._loopless = None
             embedded, self._embedded = self._embedded, None
-        if made is not None:
-            made[1].close()
+        if current is not None:
+            current[1].close()
         if embedded is not None:
             embedded.release()
 
-    def _of(self, loop: asyncio.AbstractEventLoop) -> "_LoopClients":
+    def _clients_of(self, loop: asyncio.AbstractEventLoop) -> "_LoopClients":
         with self._lock:
-            for ended in [loop for loop in self._loops if loop.is_closed()]:
-                del self._loops[ended]  # its connections refer to it, so that it would stay for ever
-            mine = self._loops.get(loop)
-            if mine is None:
-                mine = self._loops[loop] = _LoopClients(self._closing(loop))
-                mine.arm()
-        return mine
+            for closed_loop in [loop for loop in self._loops if loop.is_closed()]:
+                del self._loops[closed_loop]  # its connections refer to it, so it would never be collected
+            clients = self._loops.get(loop)
+            if clients is None:
+                clients = self._loops[loop] = _LoopClients(self._closing(loop))
+                clients.arm()
+        return clients
 
     async def _closing(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
-        """Close a loop's connections when it ends: asyncio.run ends the asynchronous generators of a loop before it."""
+        """Close a loop's connections when it ends: asyncio.run closes the loop's asynchronous generators first."""
         try:
             yield
         finally:
-            mine = self._loops.pop(loop, None)
-            if mine is not None:
-                await mine.close()
+            clients = self._loops.pop(loop, None)
+            if clients is not None:
+                await clients.close()
 
     def _new_sync(self) -> SyncClient:
         if self._source is not None:
@@ -194,7 +197,7 @@ class Connector:
         return min(self._timeout_s, options.get("socket_timeout") or self._timeout_s)
 
     def _options(self) -> tuple[type[AbstractConnection], dict[str, Any]]:
-        """Class and options of connections to the store's own server; starts nothing."""
+        """Give class and options of connections to the store's own server. It does not start one."""
         scheme, _, rest = self._url.partition(":")
         if scheme != "embedded":
             return options_of_url(self._url)
@@ -206,22 +209,23 @@ class Connector:
 
 
 class _LoopClients:
-    """What a link has in one event loop.
+    """The clients of a store in one event loop.
 
     Attributes:
-        batches: What exchanges batches, made after ``given``.
-        plain: The client that people get.
-        closing: Closes all of it when the loop ends, or when it is closed itself.
+        given: The given client when ``batches`` was made.
+        batches: The client that exchanges batches.
+        plain: The client that ``Store.redis_store`` gives.
+        closing: Closes both when the loop ends, or when it is closed itself.
     """
 
     def __init__(self, closing: AsyncGenerator[None]) -> None:
-        self.given: object = None
+        self.given_client: object = None
         self.batches: AsyncClient | None = None
         self.plain: GivenClient = None
         self.closing = closing
 
     def arm(self) -> None:
-        """Start ``closing``, which awaits nothing before its yield; the loop takes note of it then."""
+        """Start ``closing`` up to its yield, without awaiting, so that the loop registers it."""
         with suppress(StopIteration):
             self.closing.__anext__().send(None)
 

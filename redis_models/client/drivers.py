@@ -48,14 +48,14 @@ def run(driver: Driver, batches: RoundTrips[Result]) -> Result:
         commands = next(batches)
         while True:
             try:
-                now = driver.current() if isinstance(driver, ChangingDriver) else driver
-                if isinstance(commands, Pipelined) and isinstance(now, SyncClient):
-                    pipeline = pipeline or SyncPipeline(now)
+                current = driver.current() if isinstance(driver, ChangingDriver) else driver
+                if isinstance(commands, Pipelined) and isinstance(current, SyncClient):
+                    pipeline = pipeline or SyncPipeline(current)
                     replies = pipeline.send(commands)
                 else:
                     if pipeline is not None:
                         pipeline.drain()
-                    replies = now.exchange(commands)
+                    replies = current.exchange(commands)
             except BaseException as exc:  # a cancellation too: the operation must know that its outcome is unknown
                 commands = batches.throw(exc)
             else:

@@ -1,6 +1,6 @@
-"""Refusals of the server, translated from redis-py's errors into our own, with what to do about each. Pure.
+"""Refusals of the server: redis-py's errors translated into our own, with a cure for each. Pure.
 
-A connection that breaks is translated in ``retry``.
+Errors of broken connections are translated in ``retry``.
 """
 
 import re
@@ -37,7 +37,7 @@ def is_elsewhere(error: ResponseError) -> bool:
 
 
 def translate(error: ResponseError) -> RedisModelsError:
-    """Give our own error for a refusal of the server, with what to do about it."""
+    """Give our own error for a refusal of the server, with its cure."""
     found = _IN_A_SCRIPT.search(str(error))
     for kind, (code, build) in _REFUSALS.items():
         if isinstance(error, kind) or (found and found[1] == code):
@@ -103,7 +103,7 @@ def _busy(error: ResponseError) -> ServerError:
 
 
 def _server_name(error: ResponseError) -> str:
-    """Name the server that answered, where there are several."""
+    """Give the address of the server that answered, if it is known."""
     return getattr(error, "answered_by", "") or "the server"
 
 
@@ -117,10 +117,10 @@ _REFUSALS: Final = {
 }
 _ELSEWHERE: Final = (ReadOnlyError, MasterDownError, ClusterDownError)
 _NO_DISK: Final = "MISCONF"
-_PASSING: Final = ("BUSY ", "NOREPLICAS")  # for which redis-py has no classes
-# A command that a script called without permission: the words of Redis 7 and Valkey, then those of Redis 6.
+_PASSING: Final = ("BUSY ", "NOREPLICAS")  # redis-py does not have classes for these
+# A command that a script called without permission: the texts of Redis 7 and Valkey, then that of Redis 6.
 _DENIED_IN_A_SCRIPT: Final = re.compile(r"ACL failure in script|user executing the script can't run")
 _DENIED_COMMAND: Final = re.compile(r"permissions? to run the '([\w|-]+)' command")
 _DENIED_KEY: Final = re.compile(r"permissions? to access |can't access at least one of the keys")
-# Before Redis 7 the error of a command that a script called stands inside one of the script.
+# Before Redis 7, the error of a command that a script called is quoted in an error of the script.
 _IN_A_SCRIPT: Final = re.compile(r"@user_script: ?\d+: -([A-Z]+) ")

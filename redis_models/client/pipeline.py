@@ -26,8 +26,8 @@ __all__ = ["AsyncPipeline", "SyncPipeline"]
 class SyncPipeline:
     """The pipelined batches of one blocking operation.
 
-    Meanwhile the operation may run code of the application, as a validator, that sends commands itself. A connection is
-    left for it, or the batch is exchanged as any other.
+    Meanwhile the operation may run code of the application, such as a validator, that sends commands itself. If a
+    connection is not left for that, the batch is exchanged without pipelining.
 
     Args:
         client: Its connections are used.

@@ -1,7 +1,7 @@
 """Connection pools: one for all threads, and one for each event loop.
 
-redis-py's own pools keep statistics that are not used here, which takes a third of the time of a short exchange; its
-asyncio pools serve one event loop only. From such a pool, these take only the way its connections are made.
+redis-py's own pools keep statistics that are not used here, which take a third of the time of a short exchange; its
+asyncio pools serve one event loop only. These pools use a redis-py pool only to make connections.
 
 When a connection is abandoned, the server is asked over a new one to end it (see ``abandoned``). If that fails, it is
 ended before the next connection is handed out.
@@ -30,12 +30,12 @@ from .connection import Line
 
 __all__ = ["AsyncPool", "SyncPool"]
 
-MOST: Final = 100  # connections, as redis-py 8; more callers wait for a free one
+MOST: Final = 100  # connections, as in redis-py 8; more callers wait for a free one
 _FRESH_S: Final = 0.02  # after which an idle connection is checked before use
 _UP_S: Final = 1.0  # for which an embedded server that answered counts as running
-_GOES_ON_S: Final = 10.0  # to end connections in the background, where a stalled server did not at once
+_GOES_ON_S: Final = 10.0  # how long to try to end connections in the background, if the server is stalled
 _BROKEN: Final = (ConnectionError, TimeoutError, OSError)
-_HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # without it POLLHUP, which is always reported, must do
+_HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)  # if it does not exist, POLLHUP, which is always reported, is used
 
 
 class SyncPool:
@@ -57,7 +57,7 @@ class SyncPool:
         weakref.finalize(self, _disconnect, self._idle)
 
     def take(self) -> Line:
-        """Give an open connection with nothing left to read; return it by ``give`` or ``drop``.
+        """Give an open connection with nothing left to read; return it with ``give`` or ``drop``.
 
         Raises:
             ConnectionError, TimeoutError, OSError: There is none. Nothing was sent.
@@ -71,10 +71,10 @@ class SyncPool:
         return self._ready()
 
     def take_spare(self) -> Line | None:
-        """Do what ``take`` does if another connection stays free, without waiting; otherwise give None.
+        """Do what ``take`` does without waiting, if another connection stays free; otherwise give None.
 
-        For a caller that keeps a connection while other code of the same thread may need one. As one always stays free,
-        no caller that keeps one can wait for another for ever.
+        For a caller that keeps a connection while other code of the same thread may need one. Because one always stays
+        free, two such callers cannot wait for each other.
 
         Raises:
             As ``take``.
@@ -102,7 +102,7 @@ class SyncPool:
             except IndexError:
                 line = self._new()
             else:
-                is_fresh = time.monotonic() - line.given < _FRESH_S
+                is_fresh = time.monotonic() - line.returned_at < _FRESH_S
                 if not (is_fresh and line.is_still()) and not _is_quiet(line.connection):
                     line.connection.disconnect()
                     line = None
@@ -151,7 +151,7 @@ class SyncPool:
                 _disconnect(self._idle)  # a new connection may lead to another server
             self.drop(line)
             return
-        line.given = time.monotonic()
+        line.returned_at = time.monotonic()
         self._idle.append(line)
         self._free.put(None)
 
@@ -185,14 +185,14 @@ class SyncPool:
                 line.connection.disconnect()
 
     def new_plain(self) -> redis.ConnectionPool:
-        """Make a pool of redis-py with such connections, which answer bytes and do not retry."""
+        """Make a redis-py pool with such connections, which return bytes and do not retry."""
         source: Any = self._source
-        kept: dict[str, Any] = source.connection_kwargs
-        options: dict[str, Any] = {**kept, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
+        kwargs: dict[str, Any] = source.connection_kwargs
+        options: dict[str, Any] = {**kwargs, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
         return redis.ConnectionPool(source.connection_class, **options)
 
     def close(self) -> None:
-        """Close the idle connections now, and those in use when they come back."""
+        """Close the idle connections now, and those in use when they are given back."""
         self._is_closed = True
         _disconnect(self._idle)
 
@@ -219,14 +219,14 @@ class AsyncPool:
         self._patience_s, self._abandoned = patience_s, abandoned
         self._can_end, self._ending = _may_be_on_the_way(source), AsyncEnding()
         self._embedded: EmbeddedServer | None = self._source.connection_kwargs.get("embedded")
-        self._answered = -_UP_S  # when a line was last given back, by ``time.monotonic``
+        self._answered_at = -_UP_S  # when a line was last given back, by ``time.monotonic``
         self._idle: list[Line] = []
         self._free = asyncio.Semaphore(_size_of(source))
         self._is_closed = False
 
     async def await_server(self) -> None:
-        """Wait until an embedded server has loaded its data; this does not count as time of the exchange."""
-        if self._embedded is None or self._idle or time.monotonic() - self._answered < _UP_S:
+        """Wait until an embedded server has loaded its data; this does not count towards the exchange's timeout."""
+        if self._embedded is None or self._idle or time.monotonic() - self._answered_at < _UP_S:
             return
         await asyncio.to_thread(self._embedded.ensure)
 
@@ -241,7 +241,7 @@ class AsyncPool:
         try:
             if self._idle:
                 line = self._idle.pop()
-                is_fresh = time.monotonic() - line.given < _FRESH_S
+                is_fresh = time.monotonic() - line.returned_at < _FRESH_S
                 if not (is_fresh and line.is_still()) and not await _is_quiet_async(line.connection):
                     line.abort()
                     await line.connection.disconnect(nowait=True)
@@ -286,7 +286,7 @@ class AsyncPool:
                 await self._close_idle()
             await self.drop(line)
             return
-        self._answered = line.given = time.monotonic()
+        self._answered_at = line.returned_at = time.monotonic()
         self._idle.append(line)
         self._free.release()
 
@@ -304,7 +304,7 @@ class AsyncPool:
             self._free.release()
 
     async def settle(self) -> None:
-        """Wait until abandoned connections are ended, but not for long."""
+        """Wait a short time until abandoned connections are ended."""
         await self._ending.wait(self._patience_s)
 
     async def _end_now(self) -> None:
@@ -335,7 +335,7 @@ def _disconnect(lines: list[Line]) -> None:
 
 
 def _may_be_on_the_way(source: Any) -> bool:
-    """Whether a proxy may be on the way; an embedded server has none, and must not be started to end a connection."""
+    """Whether there may be a proxy. An embedded server has none, and must not be started to end a connection."""
     return "embedded" not in source.connection_kwargs
 
 
@@ -344,8 +344,8 @@ def _size_of(source: Any) -> int:
 
 
 def _new(source: Any, retry: object) -> Any:
-    """Make a connection that answers bytes and does not retry: the client retries, as it knows what was sent."""
-    # Not by make_connection: the blocking pool counts the connections that it makes, and never forgets dropped ones.
+    """Make a connection that returns bytes and does not retry: the client retries, because it knows what was sent."""
+    # Not with make_connection: the blocking pool counts the connections that it makes, dropped ones included.
     connection = source.connection_class(**source.connection_kwargs)
     connection.retry = retry
     connection.encoder.decode_responses = False  # fakeredis 2.26 ignores the option
@@ -369,7 +369,7 @@ async def _is_quiet_async(connection: Any) -> bool:
 
 
 def _is_hung_up(connection: Any) -> bool:
-    """Whether the server has hung up, which the event loop may not have noticed yet."""
+    """Whether the server has closed the connection, which the event loop may not have noticed yet."""
     get_extra_info = getattr(getattr(connection, "_writer", None), "get_extra_info", None)
     socket = get_extra_info and get_extra_info("socket")
     if not socket or not hasattr(select, "poll"):

@@ -26,7 +26,7 @@ _OPEN: Final = "what was sent may have been executed; look before you repeat it"
 
 
 class RetryState:
-    """The tries of one batch: whether it may have been executed, and whether it is tried again.
+    """The retries of one batch: whether it may have been executed, and whether it is tried again.
 
     Args:
         commands: The batch.
@@ -46,7 +46,7 @@ class RetryState:
         self.is_sent = self._is_left_open = False
 
     def pause_after(self, exc: Exception) -> float:
-        """Give the seconds to wait before the next try, or raise our own error if there is none."""
+        """Give the seconds to wait before the next try; raise our own error if there is none."""
         cause = _real_cause(exc)
         is_refused = isinstance(cause, BusyLoadingError) and len(self._commands) == 1
         self._is_left_open |= self.is_sent and not is_refused
@@ -57,9 +57,9 @@ class RetryState:
         return pause
 
     def pause_after_refusal(self, replies: Sequence[Reply]) -> float | None:
-        """Give the seconds to wait before another server is asked, because the first one refers to another.
+        """Give the seconds to wait before another server is asked, because the first one refers to it.
 
-        None where the replies are final: there are no tries left, or a command that must not run twice was executed.
+        None if the replies are final: there are no tries left, or a command that must not run twice was executed.
         """
         return next(self._pauses, None) if is_turned_away(self._commands, replies) else None
 
@@ -68,7 +68,7 @@ class RetryState:
 
 
 def is_turned_away(commands: Sequence[Command], replies: Sequence[Reply]) -> bool:
-    """Whether another server may be asked for a batch: the first refused all of it that must not run twice."""
+    """Whether a batch may be sent to another server: the first one refused all commands that must not run twice."""
     return all(
         (isinstance(reply, ResponseError) and is_elsewhere(reply)) or is_harmless(command)
         for command, reply in zip(commands, replies, strict=True)
@@ -76,13 +76,13 @@ def is_turned_away(commands: Sequence[Command], replies: Sequence[Reply]) -> boo
 
 
 def _real_cause(exc: Exception) -> BaseException:
-    """redis-py's asyncio connections hide what went wrong in the greeting, as a wrong password, in another error."""
+    """Give the real error: redis-py's asyncio connections hide errors of the handshake in another one."""
     return exc.__cause__ if isinstance(exc.__cause__, RedisError) else exc
 
 
 def _is_worth_a_retry(exc: BaseException) -> bool:
     if isinstance(exc, (AuthenticationError, TimeoutError, builtins.TimeoutError)):
-        return False  # the first will not change; the others have used up the time already
+        return False  # a wrong password stays wrong; after a timeout the time is used up
     return isinstance(exc, (ConnectionError, BusyLoadingError, OSError))
 
 
@@ -90,9 +90,11 @@ def _unreachable(exc: BaseException, address: str, is_left_open: bool, is_write:
     if isinstance(exc, AuthenticationError):
         return ServerRefusedError(f"{address} refuses the user name or password ({exc}); correct it in REDIS_URL")
     is_open = is_left_open and is_write
-    fate = _OPEN if is_open else "nothing was changed"
+    outcome = _OPEN if is_open else "nothing was changed"
     if isinstance(exc, (TimeoutError, builtins.TimeoutError)):
-        return ServerUnreachableError(f"{address} did not answer in time; {fate if is_left_open else _UNSENT}", is_open)
+        return ServerUnreachableError(
+            f"{address} did not answer in time; {outcome if is_left_open else _UNSENT}", is_open
+        )
     if is_left_open:
-        return ServerUnreachableError(f"{address} cannot be reached any more ({exc}); {fate}", is_open)
+        return ServerUnreachableError(f"{address} cannot be reached any more ({exc}); {outcome}", is_open)
     return ServerUnreachableError(f"{address} cannot be reached ({exc}); start the server, or correct REDIS_URL")

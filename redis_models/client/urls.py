@@ -1,4 +1,4 @@
-"""Where a server is and how to speak to it: options for redis-py's connections, out of a URL or another client."""
+"""URLs of servers: options for redis-py's connections, from a URL or from another client."""
 
 import difflib
 import inspect
@@ -32,15 +32,15 @@ _BLOCKING: Final[Mapping[type[Any], type[Any]]] = {
     redis.asyncio.Connection: redis.Connection,
 }
 _ASYNC: Final = {blocking: asynchronous for asynchronous, blocking in _BLOCKING.items()}
-# A class that says one of these itself may lead elsewhere than its options, as those of a Sentinel do.
+# A class that defines one of these may connect to another server than its options say, as Sentinel's do.
 _LEADS: Final = frozenset(["_connect", "_connection_arguments", "connect", "connect_check_health"])
 
 
 def _check_place(options: dict[str, Any]) -> dict[str, Any]:
-    """Give options back; ``ValueError`` for a host that can have no address, and a path that no file can have."""
+    """Give options back; ``ValueError`` for a host that cannot be a name, or a path that cannot be a file."""
     str(options.get("host", "")).encode("idna")
     if "\0" in str(options.get("path", "")):
-        raise ValueError("a path with NUL in it")
+        raise ValueError("a path with a NUL character")
     return options
 
 
@@ -57,7 +57,7 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
         with suppress(ValueError):
             options = _check_place(parse(f"{_SCHEMES.get(scheme, scheme)}:{rest}"))
     if options is None:
-        # Without what redis-py says: it may hold half a password that was not percent-encoded.
+        # Without redis-py's text: it may contain part of a password that was not percent-encoded.
         raise SettingsError(
             None,
             f"{masked(url)!r} is not the URL of a server; write redis://USER:PASSWORD@HOST:PORT/DB, rediss://, unix://PATH"
@@ -66,28 +66,28 @@ def options_of_url(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     kind: type[Any] = options.pop("connection_class", redis.Connection)
     user, password = options.pop("username", None), options.pop("password", None)
     if user or password:
-        # The repr of redis-py 7's pools shows a password, but not what such an object holds.
+        # The repr of redis-py 7's pools shows a password, but not the contents of such an object.
         options["credential_provider"] = redis.UsernamePasswordCredentialProvider(user, password)
-    most = options.pop("max_connections", None)
+    max_connections = options.pop("max_connections", None)
     complaint = _wrong_option(kind, options)
     if complaint is not None:
-        raise SettingsError(None, f"{masked(url)!r} has an option that there is not{_suggestion(kind, complaint)}")
-    return kind, options if most is None else {**options, "max_connections": most}
+        raise SettingsError(None, f"{masked(url)!r} has an unknown option{_suggestion(kind, complaint)}")
+    return kind, options if max_connections is None else {**options, "max_connections": max_connections}
 
 
 def _suggestion(kind: type[object], name: str) -> str:
-    """Say which option may be meant. Not what was written: it may be the rest of a password with a ? or & in it."""
+    """Suggest an option. The wrong one is not quoted: it may be the rest of a password with ? or & in it."""
     known = (
         {parameter for base in kind.__mro__ for parameter in inspect.signature(base).parameters} if name else set[str]()
     )
     known |= {"db", "max_connections"} if name else set[str]()
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_CLOSE)
-    meant = f", perhaps {close[0]} is meant" if close else ""
-    return f"{meant}; its name is not shown, because it may be part of a password: percent-encode / ? # @ & in one"
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"{hint}; its name is not shown, because it may be part of a password: percent-encode / ? # @ & in one"
 
 
 def _wrong_option(kind: Callable[..., object], options: Mapping[str, Any]) -> str | None:
-    """Give the name of an option that connections of a kind do not take, "" if it is not known; None if they do."""
+    """Give the name of an option that connections of a kind do not take, "" if unknown; None if they take all."""
     try:
         kind(**options)
     except (TypeError, ValueError, RedisError) as exc:
@@ -100,7 +100,7 @@ def options_of_pool(pool: redis.asyncio.ConnectionPool) -> tuple[type[AbstractCo
     """Give the class and the options of blocking connections to the server that an asyncio pool connects to.
 
     Raises:
-        SettingsError: Its connections are of a kind that has no blocking twin.
+        SettingsError: There are no blocking connections of that kind.
     """
     options = pool.connection_kwargs.items()
     kept = {name: value for name, value in options if name in _WHERE or name.startswith(_ON_THE_WAY)}
@@ -122,7 +122,7 @@ def options_of_pool(pool: redis.asyncio.ConnectionPool) -> tuple[type[AbstractCo
 
 
 def is_fake(kind: type) -> bool:
-    """Whether connections of this class lead to fakeredis; tells without importing it."""
+    """Whether connections of this class lead to fakeredis, which is not imported here."""
     return any(ancestor.__module__.partition(".")[0] == "fakeredis" for ancestor in kind.__mro__)
 
 
@@ -132,7 +132,7 @@ def async_class(plain: type[Any]) -> type[redis.asyncio.Connection]:
 
 
 def address_of(pool: redis.asyncio.ConnectionPool) -> str:
-    """Give where a pool connects to as a URL without secrets."""
+    """Give the server of a pool as a URL without secrets."""
     options = pool.connection_kwargs
     if is_fake(pool.connection_class):
         return "fakeredis"

@@ -1,4 +1,4 @@
-"""The wire: batches packed and sent on one connection, and their replies read from it, as bytes whatever it decodes."""
+"""The wire: send batches on one connection, and read their replies, always as bytes."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,16 +16,16 @@ from .urls import is_fake
 __all__ = ["receive", "receive_async", "send", "send_async"]
 
 _PIECE: Final = 16 * 1024  # bytes sent at a time; servers read no more at once
-# Without it nothing tells that a reply has not come yet.
+# hiredis gives this if a reply is not complete yet.
 _NOT_ENOUGH: Final[object] = getattr(parser, "NOT_ENOUGH_DATA", None)
-_PACK: Final[Callable[[Command], bytes]] = cast(Any, hiredis).pack_command  # whose signature says a tuple of one
+_PACK: Final[Callable[[Command], bytes]] = cast(Any, hiredis).pack_command  # its signature says a tuple of one item
 
 
 def send(line: Line, commands: Sequence[Command]) -> None:
     """Send a batch on a line."""
     pieces = (_pack_command(commands[0]),) if len(commands) == 1 else _pieces(commands)
     for piece in pieces:
-        # Not by redis-py where that does the same: what fails there is closed first, and goes on sending.
+        # Not by redis-py, if that would do the same: after an error it closes the socket, which still sends its buffer.
         if line.socket is not None:
             line.socket.sendall(piece)
         else:
@@ -33,10 +33,10 @@ def send(line: Line, commands: Sequence[Command]) -> None:
 
 
 def receive(line: Line, count: int, until: float | None) -> list[Reply]:
-    """Read replies, errors in their places.
+    """Read replies; errors are exceptions in the list.
 
     Args:
-        line: Where they come.
+        line: The connection.
         count: How many.
         until: When to give up, by ``time.monotonic``; None for never.
     """
@@ -89,7 +89,7 @@ async def receive_async(line: Line, count: int) -> list[Reply]:
 
 
 def _take_ready(line: Line, reader: Any, replies: list[Reply], count: int) -> None:
-    """Take replies that have come."""
+    """Take the replies that have arrived."""
     gets = cast("Callable[[bool], Reply]", reader.gets)
     while len(replies) < count:
         reply = gets(False)
@@ -103,10 +103,10 @@ def _take_ready(line: Line, reader: Any, replies: list[Reply], count: int) -> No
 
 
 def _error_in(exc: ResponseError | ConnectionError, left: int) -> ResponseError:
-    """Give the reply that redis-py raised; it hides that of a primary which Sentinel has made a replica in another.
+    """Give the reply that redis-py raised. It hides the reply of a former primary, now a replica, in another error.
 
     Raises:
-        ConnectionError: It is none, or there were others behind it.
+        ConnectionError: It is not a reply, or more replies were to come.
     """
     if isinstance(exc, ResponseError):
         return exc
@@ -116,7 +116,7 @@ def _error_in(exc: ResponseError | ConnectionError, left: int) -> ResponseError:
 
 
 def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
-    """Pack commands, and give them in pieces: the server begins with the first while the next is packed."""
+    """Pack commands, and give them in pieces: the server executes the first while the next is packed."""
     piece, size = list[bytes](), 0
     for command in commands:
         packed = _pack_command(command)
@@ -132,7 +132,7 @@ def _pieces(commands: Sequence[Command]) -> Iterator[bytes]:
 def _pack_command(command: Command) -> bytes:
     try:
         return _PACK(command)
-    except UnicodeEncodeError:  # names that are not UTF-8 were read from the server, and go back unchanged
+    except UnicodeEncodeError:  # names that are not UTF-8 came from the server, and are sent back unchanged
         return _PACK(tuple(map(_as_bytes, command)))
 
 
@@ -141,18 +141,18 @@ def _as_bytes(argument: Argument) -> Argument:
 
 
 def _note_error(error: ResponseError, line: Line) -> ResponseError:
-    """Take note of what an error says of its server; and say the cure where fakeredis cannot run scripts.
+    """Note an error that refers to another server; replace that of fakeredis without scripts by one with a cure.
 
     Raises:
-        AuthenticationError: The server wants a password, which Redis 7.0 says otherwise where the command is long.
+        AuthenticationError: The server wants a password; after a long command Redis 7.0 says so in another error.
     """
     text = str(error)
     if "unauthenticated" in text:
-        raise AuthenticationError(text) from None  # the cause would be taken for what a greeting hid
+        raise AuthenticationError(text) from None  # its cause would be taken for an error of the handshake
     if is_elsewhere(error):
         line.is_elsewhere = True
         cast(Any, error).answered_by = line.peer()
-    # It answers as a server without the command would.
+    # fakeredis answers as a server without the command would.
     if text.startswith("unknown command") and is_fake(cast(Any, type(line.connection))):
         return ResponseError(f"fakeredis needs its lua extra: pip install 'fakeredis[lua]' ({error})")
     return error

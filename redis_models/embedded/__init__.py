@@ -1,4 +1,4 @@
-"""The server behind ``embedded:DIR``: found, started, shared, stopped."""
+"""The server behind ``embedded:DIR``: how it is found, started, shared and stopped."""
 
 from .server import EmbeddedServer
 

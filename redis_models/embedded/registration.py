@@ -1,4 +1,4 @@
-"""One use of an embedded server: an open writing end of a FIFO, which the kernel closes when the user dies."""
+"""One use of an embedded server: an open writing end of a FIFO, which the kernel closes when the process dies."""
 
 import array
 import contextlib
@@ -27,33 +27,33 @@ class EmbeddedUse:
         self.close = weakref.finalize(self, _close, end, self._identity)
 
     def is_open(self) -> bool:
-        """Whether it is open still: daemons close everything."""
+        """Whether it is still open: daemons close everything."""
         try:
             return self._identity == _identity(os.fstat(self._end))
         except OSError:
             return False
 
     def is_at(self, fifo: str) -> bool:
-        """Whether it is open still, and the file not replaced: daemons close everything, people remove folders."""
+        """Whether it is still open, and the file was not replaced: daemons close everything, people remove folders."""
         try:
             return self._identity == _identity(os.fstat(self._end)) == _identity(os.stat(fifo))
         except OSError:
             return False
 
     def is_watched(self, fifo: str) -> bool:
-        """Whether a reader goes on reading: one that saw the last writer go may not have closed, but reads no more."""
-        mark = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # an end of our own spares us SIGPIPE
+        """Whether a reader still reads: after the last writer left, it may be open for a moment, but reads nothing."""
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # an end of our own spares us SIGPIPE
         try:
             os.write(self._end, b"\n")
             for _ in range(_LOOKS):
                 time.sleep(_POLL)
                 unread = array.array("i", [0])
-                fcntl.ioctl(mark, termios.FIONREAD, unread)
+                fcntl.ioctl(reader, termios.FIONREAD, unread)
                 if not unread[0]:
                     return True
             return False
         finally:
-            os.close(mark)
+            os.close(reader)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The server behind ``embedded:DIR``: its first user starts it, it stops after the last, and is restarted if it died.
 
-A user is a process. Users find the server and each other by kernel objects only, which are right after ``kill -9`` too:
+A user is a process. Users find the server and each other by kernel objects only, which are correct after ``kill -9``,
+too:
 
 * ``users.fifo``: every user keeps the writing end open. ``cat`` in the launcher reads; it ends when the last writer is
   gone, however that one died, and the launcher then stops the server. A forked child inherits the end, so it is a user.
@@ -118,7 +119,7 @@ class EmbeddedServer:
             return str(runtime_folder() / f"{sha256(os.fsencode(self.directory)).hexdigest()[:24]}.sock")
 
     def ensure(self) -> str:
-        """Become a user of the server; start it if it does not run, and wait until it answers.
+        """Register as a user of the server; start it if it does not run, and wait until it answers.
 
         Returns:
             The path of its socket.
@@ -195,7 +196,7 @@ class EmbeddedServer:
 
     def _find_or_start(self) -> str:
         started: ServerProgram | None = None
-        heard = time.monotonic()
+        last_answer = time.monotonic()
         while True:
             answer = ask(self.socket_path, PING)
             if is_ready(answer) and self._is_user():
@@ -203,8 +204,8 @@ class EmbeddedServer:
             with self._alone():
                 started = self._register_or_start(started)
             if answer.startswith(b"-LOADING"):
-                heard = time.monotonic()  # loading may take long
-            if time.monotonic() - heard > PATIENCE:
+                last_answer = time.monotonic()  # loading may take long
+            if time.monotonic() - last_answer > PATIENCE:
                 raise EmbeddedServerError(self._silence())
             if not (is_ready(answer) and self._is_user()):
                 time.sleep(POLL)  # a starting server does not report when it is ready

@@ -1,4 +1,4 @@
-"""The unix socket of an embedded server: its place, and the two questions that are asked of a server there."""
+"""The unix socket of an embedded server: its path, and the two commands that are sent to it without a client."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 PATIENCE: Final = 10.0  # seconds without an answer before we give up
-POLL: Final = 0.003  # seconds between two questions
+POLL: Final = 0.003  # seconds between two tries
 LONGEST_SOCKET: Final = 100  # bytes of a path; the kernels take 107 (Linux) or 103 (macOS)
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
 # NOSAVE is the only form that is accepted while a script keeps the server busy; the append-only file is kept up anyway.
@@ -44,7 +44,7 @@ def ask(path: str, request: bytes) -> bytes:
 
 
 def await_end(path: str) -> None:
-    """Stop a server of a removed directory that still listens at our path: it would remove our socket when it ends."""
+    """Stop a server of a removed directory that still listens at our path; it would remove our socket at its end."""
     until = time.monotonic() + PATIENCE
     while ask(path, SHUTDOWN) and time.monotonic() < until:
         time.sleep(POLL)

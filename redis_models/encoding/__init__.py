@@ -1,1 +1,1 @@
-"""One value to bytes and back: codecs, JSON, and when two values are the same. Pure."""
+"""Encode one value as bytes and decode it: codecs, JSON, and when two values are the same. Pure."""

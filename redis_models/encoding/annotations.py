@@ -1,4 +1,4 @@
-"""Annotations of fields: which part of them decides what bytes a value becomes. Pure."""
+"""Annotations of fields: which part of an annotation decides how a value is stored. Pure."""
 
 from collections import abc
 from collections.abc import Callable
@@ -20,15 +20,15 @@ __all__ = [
     "without_none",
 ]
 
-# Validators and serializers of the application: the first have their say when an instance is made, the second speak to
-# other readers than this library.
+# Validators and serializers of the application. Validators run when an instance is made, and serializers write for
+# other readers than this library, so neither decides what is stored.
 _CHECKING: Final = ("pydantic.functional_validators", "pydantic.functional_serializers")
-# What pydantic reads lazily: the value is gone once it was read, by its first reader.
+# Pydantic reads these lazily: the first reader consumes the value.
 _READ_ONCE: Final[tuple[object, ...]] = (abc.Iterable, abc.Generator)
 
 
 def stored_annotation(info: FieldInfo) -> object:
-    """Give what decides the bytes of a field: its type, and its metadata only where pydantic does not know the type."""
+    """Give the annotation that decides the bytes of a field: its type, with metadata only if pydantic needs them."""
     try:
         TypeAdapter(cast(type[object], info.annotation))
     except PydanticSchemaGenerationError:
@@ -42,7 +42,7 @@ def stored_annotation(info: FieldInfo) -> object:
 
 
 def _without_validators(annotation: object) -> object:
-    """Leave out the validators within an annotation: they have their say when an instance is made, not in storage."""
+    """Remove the validators from an annotation: they run when an instance is made, not when a value is stored."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         inner = _without_validators(arguments[0])
@@ -57,7 +57,7 @@ def _without_validators(annotation: object) -> object:
 
 
 def iterables_as_lists(annotation: object) -> object:
-    """Put ``list[X]`` in the place of ``Iterable[X]`` and ``Generator[X, ...]``, whose values can be read only once."""
+    """Replace ``Iterable[X]`` and ``Generator[X, ...]``, whose values can be read only once, by ``list[X]``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _READ_ONCE:
         return cast(Any, list)[iterables_as_lists(arguments[0])] if arguments else list[Any]
@@ -75,9 +75,9 @@ def iterables_as_lists(annotation: object) -> object:
 def _with_arguments(
     annotation: object, origin: Any, arguments: tuple[object, ...], inside: tuple[object, ...]
 ) -> object:
-    """Give an annotation with other arguments."""
+    """Give the annotation with other arguments."""
     if all(member is other for member, other in zip(inside, arguments, strict=True)):
-        return annotation  # the very same, which a codec is found by
+        return annotation  # the same object, because codecs are cached by it
     if origin in (Union, UnionType):
         return Union[inside]  # noqa: UP007
     return cast(Any, annotation).copy_with(inside) if hasattr(annotation, "copy_with") else origin[inside]
@@ -88,12 +88,13 @@ def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:
 
 
 def with_metadata(info: FieldInfo) -> object:
+    """Give the annotation of a field with the metadata that pydantic moved out of it."""
     metadata = tuple(item for item in info.metadata if not isinstance(item, Storage))
     return Annotated[info.annotation, *metadata] if metadata else info.annotation
 
 
 def _has_other_form_inside(annotation: object) -> bool:
-    """Whether a part of an annotation has metadata that give it another form, as in ``list[Base64Bytes]``."""
+    """Whether a part of the annotation has metadata that change its form, as in ``list[Base64Bytes]``."""
     if annotation is Json or (
         get_origin(annotation) is Annotated and any(map(_changes_form, get_args(annotation)[1:]))
     ):
@@ -102,18 +103,18 @@ def _has_other_form_inside(annotation: object) -> bool:
 
 
 def _changes_form(item: object) -> bool:
-    """Whether metadata give a type another form, as ``Json`` and ``Base64Bytes`` do; the rest only checks values."""
+    """Whether the metadata change the form of a value, as ``Json`` and ``Base64Bytes`` do; others only check it."""
     module = (item if isinstance(item, type) else type(item)).__module__
     return hasattr(item, "__get_pydantic_core_schema__") and module not in _CHECKING
 
 
 def has_input_form(info: FieldInfo) -> bool:
-    """Whether the values of a field are made of another form, as those of ``Json`` and ``Base64Bytes`` are."""
+    """Whether a field takes its input in another form than its value, as ``Json`` and ``Base64Bytes`` do."""
     return any(map(_changes_form, info.metadata)) or _has_other_form_inside(info.annotation)
 
 
 def is_validated(annotation: object) -> bool:
-    """Whether a validator or serializer of the application is in an annotation, at any depth."""
+    """Whether an annotation contains a validator or serializer of the application, at any depth."""
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated and any(type(item).__module__ in _CHECKING for item in arguments[1:]):
         return True
@@ -122,14 +123,14 @@ def is_validated(annotation: object) -> bool:
 
 @dataclass(frozen=True)
 class Storage:
-    """What a field says about its storage, kept among pydantic's metadata.
+    """The storage options of a field, kept among pydantic's metadata.
 
     Attributes:
-        primary_key: It names the record.
-        renamed_from: Its name before, a hint for the diff.
-        index: It has an index of its own.
-        unique: It has one, and no two records may have the same value.
-        nocase: Its letters A to Z equal a to z, in conditions and in indexes.
+        primary_key: Whether the field is the primary key.
+        renamed_from: The field's former name, a hint for the diff.
+        index: Whether it has an index of its own.
+        unique: Whether it has one, and no two records may have the same value.
+        nocase: Whether its letters A to Z equal a to z, in conditions and in indexes.
     """
 
     primary_key: bool = False
@@ -140,7 +141,7 @@ class Storage:
 
 
 class AnnotationKey:
-    """An annotation that is unequal to those whose unions have another order, which decides what they read."""
+    """An annotation as a cache key. Unions in another order are unequal, because the order decides what is read."""
 
     __slots__ = ("annotation",)
 
@@ -153,8 +154,8 @@ class AnnotationKey:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AnnotationKey):
             return NotImplemented
-        mine, theirs = self.annotation, other.annotation
-        return mine is theirs or (mine == theirs and repr(mine) == repr(theirs))
+        own, theirs = self.annotation, other.annotation
+        return own is theirs or (own == theirs and repr(own) == repr(theirs))
 
 
 def without_none(annotation: object) -> tuple[object, bool]:

@@ -1,10 +1,10 @@
-"""Encode and decode one stored field: which way of writing it takes (scalars, documents, tagged). Pure.
+"""Encode and decode one stored field, as plain text, as JSON or as tagged JSON. Pure.
 
 A field annotated ``str``, ``int`` or ``float`` is stored as plain text, so that HINCRBY, redis-cli and scripts can use
 it; everything else is one JSON document. ``None`` is the text ``None``, or ``null`` in JSON; the string ``"None"`` gets
 a backslash before it, so that the two are never confused. These are pydantic-aioredis' encodings without its
-ambiguities; its JSON within JSON is read too. A value that plain JSON would not bring back equal is written as tagged
-JSON (see ``tagged_json``); one that this would not bring back either is refused.
+ambiguities; its JSON within JSON is read too. A value that would not read back equal from plain JSON is written as
+tagged JSON (see ``tagged_json``). If it would not read back from that either, it is refused.
 """
 
 import functools
@@ -32,7 +32,7 @@ __all__ = ["FieldCodec", "Hooks", "codec_for"]
 _NONE: Final = b"None"
 _NULLS: Final = frozenset({b"None", b"null"})
 _ESCAPED_NONE: Final = re.compile(rb"\\*None")
-# An exponent, or letters that may be spelled otherwise than they look.
+# An exponent, or escaped letters that may spell one.
 _MAY_BE_COSTLY: Final = re.compile(rb"[eE][-+]?[0-9_]{4}|[\\\x80-\xff]")
 _CONFIG: Final = ConfigDict(
     arbitrary_types_allowed=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
@@ -44,11 +44,11 @@ _Kind = Literal["str", "int", "float", "json"]
 
 
 class Hooks(NamedTuple):
-    """How a model of the application writes and reads the JSON of its fields, where it says so itself.
+    """The JSON hooks that a model overrides.
 
     Attributes:
-        default: Gives what to write in place of a value that JSON does not know, or raises ``TypeError``.
-        object_hook: Gives what to put in the place of a JSON object.
+        default: Gives a JSON value for a value that JSON does not know, or raises ``TypeError``.
+        object_hook: Gives the value of a JSON object.
     """
 
     default: Callable[[Any], object] | None = None
@@ -69,11 +69,11 @@ class FieldCodec:
 
     __slots__ = (
         "_adapter",
-        "_care",
+        "_check",
+        "_compares_equal",
         "_hooks",
-        "_is_regular",
         "_limits",
-        "_needs_mending",
+        "_needs_correction",
         "_plain",
         "_takes_iterables",
         "_write",
@@ -88,10 +88,10 @@ class FieldCodec:
         """Compile it.
 
         Args:
-            annotation: What pydantic knows, or a class of the application.
-            hooks: How the model writes and reads JSON, where not as everybody.
-            is_json: Whether ``str``, ``int`` and ``float`` are JSON too.
-            keeps_enum_values: Whether the model holds the values of enums instead (``use_enum_values``).
+            annotation: A type that pydantic knows, or a class of the application.
+            hooks: The JSON hooks that the model overrides.
+            is_json: Whether ``str``, ``int`` and ``float`` are stored as JSON too.
+            keeps_enum_values: Whether the model keeps values in place of enum members (``use_enum_values``).
         """
         declared, annotation = annotation, iterables_as_lists(annotation)
         self._takes_iterables = annotation is not declared
@@ -106,13 +106,13 @@ class FieldCodec:
             self._write = WRITERS.get(_CLASSES[self.kind])
         elif self._plain in _KINDS:
             self._write = None
-        self._care: RoundTripCheck = "check" if hooks.object_hook else check_for(annotation)
+        self._check: RoundTripCheck = "check" if hooks.object_hook else check_for(annotation)
         self._limits = Limits(annotation)
-        self._needs_mending, self._is_regular = needs_correction(annotation), is_decided_by_equality(annotation)
+        self._needs_correction, self._compares_equal = needs_correction(annotation), is_decided_by_equality(annotation)
 
     @property
     def holds_secret(self) -> bool:
-        """Whether a value may hold a secret, so that no error and no plan may show it; looked for each time."""
+        """Whether a value may hold a secret, so that no error and no plan may show it. Computed at each call."""
         return holds_secret(self._adapter.core_schema)
 
     def encode(self, value: object) -> bytes:
@@ -122,8 +122,8 @@ class FieldCodec:
             value: A value that the annotation accepts; it is not validated again.
 
         Raises:
-            ValueError: The value is not of the annotation (``TypeError`` likewise), contains itself, or would not read
-                back the same.
+            ValueError: The value contains itself, or would not read back the same.
+            ValueError, TypeError: The value does not match the annotation.
         """
         if value is None and self.is_optional:
             return _NONE if self.kind != "json" else b"null"
@@ -137,7 +137,7 @@ class FieldCodec:
         return self._encode_json(value)
 
     def decode(self, raw: bytes) -> object:
-        """Give the value that ``raw`` stands for, of the annotation's own type.
+        """Decode stored bytes into a value of the annotation's type.
 
         Raises:
             ValueError: ``raw`` does not read back (pydantic's ``ValidationError`` is one).
@@ -171,41 +171,41 @@ class FieldCodec:
             self._refuse_costly(document)  # JSON within JSON, as pydantic-aioredis wrote it
 
     def as_input(self, value: object) -> object:
-        """Give what the annotation would be made ``value`` from: the text of a Json, the base64 of a Base64Bytes."""
+        """Give the input that validates to ``value``: the text of a Json, the base64 of a Base64Bytes."""
         return self._input(value, "python")
 
-    def makes_again(self, value: object) -> bool:
-        """Whether the annotation makes ``value`` of what ``as_input`` gives; it does not see fields with exclude."""
+    def rebuilds(self, value: object) -> bool:
+        """Whether ``as_input(value)`` validates to ``value`` again; fields with exclude are missing from that input."""
         try:
-            back = self.validate(self.as_input(value))
-            return is_same(back, value) or self._is_stored_alike(back, value)
+            rebuilt = self.validate(self.as_input(value))
+            return is_same(rebuilt, value) or self._is_stored_alike(rebuilt, value)
         except (ValueError, TypeError, RecursionError):
             return False
 
     def validate(self, value: object) -> object:
-        """Turn a Python value into the annotation's type, as pydantic's lax mode does.
+        """Convert a Python value to the annotation's type, as pydantic's lax mode does.
 
         Raises:
-            ValueError: It cannot be one.
+            ValueError: The value cannot be converted.
         """
         kind = cast(object, type(value))
         if kind is self.annotation and kind in _PLAIN_KINDS:
             return value  # as pydantic would
         return self._adapter.validate_python(value, strict=False, by_alias=False, by_name=True)
 
-    def named(self, text: str) -> list[object]:
-        """Give the values of the annotation that ``text``, a part of a key, may stand for; each is another one."""
+    def candidates(self, text: str) -> list[object]:
+        """Give the different values that ``text``, the last part of a key, may stand for."""
         found: list[object] = []
-        tried: tuple[Callable[[], object], ...] = (lambda: text, lambda: int(text), lambda: float(text))
-        for attempt in tried:
+        readings: tuple[Callable[[], object], ...] = (lambda: text, lambda: int(text), lambda: float(text))
+        for read in readings:
             with suppress(ValueError, TypeError, ArithmeticError):
-                value = self.validate(attempt())
+                value = self.validate(read())
                 if not any(is_same(value, accepted) for accepted in found):
                     found.append(value)
         return found
 
     def validate_jsonable(self, value: object) -> object:
-        """Turn a value made of dicts, lists, strings, numbers, booleans and None into the annotation's type."""
+        """Convert a value made of dicts, lists, strings, numbers, booleans and None to the annotation's type."""
         return self._adapter.validate_json(json.dumps(value), by_alias=False, by_name=True)
 
     def jsonable(self, value: object) -> object:
@@ -213,72 +213,72 @@ class FieldCodec:
         return self._adapter.dump_python(value, mode="json", by_alias=False, warnings="error")
 
     def _encode_json(self, value: object) -> bytes:
-        is_as_json = self._care == "look" and is_plain(value)
+        is_as_json = self._check == "look" and is_plain(value)
         try:
             document: object = self._adapter.serializer.to_python(value, mode="json", by_alias=False, warnings="error")
-            raw = write(correct(value, document) if self._needs_mending and not is_as_json else document)
+            raw = write(correct(value, document) if self._needs_correction and not is_as_json else document)
         except (ValueError, TypeError) as exc:
             return self._encode_otherwise(value, exc)
-        if ((is_as_json or self._care == "none") and not HALF.search(raw)) or self._comes_back(value, raw):
+        if ((is_as_json or self._check == "none") and not HALF.search(raw)) or self._reads_back(value, raw):
             return raw
         return self._encode_otherwise(value)
 
     def _encode_otherwise(self, value: object, error: Exception | None = None) -> bytes:
-        """Write what pydantic's usual document does not carry; ``error`` says why it does not, where that is known."""
+        """Encode a value that pydantic's usual JSON would lose; ``error`` says why, if that is known."""
         if isinstance(value, Iterator):
             raise TypeError("its values can be read only once; make a list of them")
         if self._takes_iterables and isinstance(value, _ITERABLES):  # a default, which pydantic does not validate
             return self._encode_json(list(cast("Collection[object]", value)))
         tried: list[bytes] = []
-        # The document that it takes as input, which differs where there is a Json; what it is made of; and both.
-        texts: tuple[Callable[[], bytes], ...] = (
+        # JSON of its input, which differs for a Json; tagged JSON of the value; tagged JSON of its input.
+        writers: tuple[Callable[[], bytes], ...] = (
             lambda: write(correct(value, self._input(value, "json"))),
             lambda: tagged_json.dump(value, unwrap),
             lambda: tagged_json.dump(self._input(value, "python"), unwrap),
         )
-        for text in texts:
+        for write_text in writers:
             try:
-                tried.append(text())
+                tried.append(write_text())
             except (ValueError, TypeError) as exc:
                 error = error or exc
                 continue
-            if self._comes_back(value, tried[-1]):
+            if self._reads_back(value, tried[-1]):
                 return tried[-1]
         for raw in tried:
-            if self._comes_back(to_plain(value), raw):
-                return raw  # equal, if less than it was: a StrEnum in an Any
-        raise error or ValueError(self._lost(value, tried[-1]))
+            if self._reads_back(to_plain(value), raw):
+                return raw  # equal, but of a plainer type: a StrEnum in a field of type Any
+        raise error or ValueError(self._loss_message(value, tried[-1]))
 
     def _input(self, value: object, mode: Literal["json", "python"]) -> object:
         return self._adapter.dump_python(value, mode=mode, by_alias=False, round_trip=True, warnings="error")
 
     def _encode_hooked(self, value: object, default: Callable[[Any], object]) -> bytes:
-        is_heeded = False
+        is_hook_used = False
 
-        def replaced(member: object) -> object:
-            nonlocal is_heeded
+        def tracking_default(member: object) -> object:
+            nonlocal is_hook_used
             if isinstance(member, BaseModel):
                 return unwrap(member)
             try:
                 replacement = default(member)
             except TypeError:
                 return to_jsonable_python(member, by_alias=False)
-            is_heeded = is_heeded or not _is_default_text(member, replacement)
+            is_hook_used = is_hook_used or not _is_default_text(member, replacement)
             return replacement
 
         try:
-            raw = json.dumps(value, default=replaced).encode()
-            # What the application spells in its own way, it reads itself.
-            if is_heeded or self._comes_back(value, raw):
+            raw = json.dumps(value, default=tracking_default).encode()
+            # The application's own hook reads what its own hook wrote.
+            if is_hook_used or self._reads_back(value, raw):
                 return raw
         except (ValueError, TypeError, RecursionError):
-            pass  # the model's own way does not carry it; ours may
+            pass  # the model's hook cannot write it; the codec may
         return self._encode_json(value)
 
-    def _comes_back(self, value: object, raw: bytes) -> bool:
+    def _reads_back(self, value: object, raw: bytes) -> bool:
         try:
             back = self.decode(raw)
-            if self._is_regular:
+            if self._compares_equal:
                 with suppress(ArithmeticError):  # a signalling NaN compares with nothing
                     if back == value:
                         return True
@@ -287,18 +287,18 @@ class FieldCodec:
             return False
 
     def _is_stored_alike(self, back: object, value: object) -> bool:
-        """Compare objects that only what is stored of them can tell apart."""
+        """Compare objects without ``__eq__`` by what is stored of them."""
         if type(value).__eq__ is not object.__eq__ or type(back) is not type(value):
             return False
         return self._adapter.dump_json(back) == self._adapter.dump_json(value)
 
-    def _lost(self, value: object, raw: bytes) -> str:
+    def _loss_message(self, value: object, raw: bytes) -> str:
         cure = "use a type that tells them apart: give a union a discriminator"
         try:
             back = self.decode(raw)
         except ValueError as exc:
             reason = first_complaint(exc).text if isinstance(exc, ValidationError) else str(exc)
-            return f"what would be written of it does not read back: {reason}"
+            return f"its JSON would not read back: {reason}"
         if MASK in repr(value):
             return f"it holds a secret that would read back as {type(back).__name__}; {cure}"
         return f"it would read back as {back!r:.200}; {cure}"
@@ -315,7 +315,7 @@ class FieldCodec:
         except (ValueError, RecursionError):
             raise error from None
         if first_complaint(error).kind == "json_invalid":
-            return self.validate(document)  # halves of surrogate pairs, and what nests too deeply for pydantic's reader
+            return self.validate(document)  # unpaired surrogates, or nested too deeply for pydantic's parser
         if not isinstance(document, str):
             raise error
         # pydantic-aioredis wrote list[bool] and the like as JSON within a JSON string.
@@ -326,23 +326,23 @@ class FieldCodec:
             return self._adapter.validate_json(inner, strict=False, by_alias=False, by_name=True)
         except ValidationError as exc:
             if first_complaint(exc).kind == "json_invalid":
-                raise error from None  # a text, and no JSON within it: what is wrong was said of the text
+                raise error from None  # there is no JSON within the text, so the first error is the one to report
             raise
 
     def _decode_hooked(self, raw: bytes, object_hook: Callable[[dict[str, Any]], object]) -> object:
         is_changed = False
 
-        def watched(document: dict[str, Any]) -> object:
+        def tracking_hook(document: dict[str, Any]) -> object:
             nonlocal is_changed
             before = dict(document)
-            made = object_hook(document)
-            is_changed = is_changed or made is not document or document != before
-            return made
+            result = object_hook(document)
+            is_changed = is_changed or result is not document or document != before
+            return result
 
-        document: object = json.loads(raw, object_hook=watched)
+        document: object = json.loads(raw, object_hook=tracking_hook)
         if is_changed:
             return self.validate(document)
-        # What the hook left alone reads as anybody's JSON does: bytes, for one, are base64 there, and text in Python.
+        # The hook changed nothing, so this is read as JSON and not as Python: bytes, for example, are base64 in JSON.
         try:
             return self._adapter.validate_json(raw, by_alias=False, by_name=True)
         except ValidationError as exc:
@@ -354,14 +354,14 @@ class FieldCodec:
     def _decode_tagged(self, raw: bytes) -> object:
         value = tagged_json.load(raw, self._limits)
         if type(value) is self._plain:
-            return value  # as it is: that a Decimal may be infinite is said by metadata, which this annotation may lack
+            return value  # not validated: without its metadata this annotation may refuse an infinite Decimal
         return self.validate(value)
 
     def _encode_text(self, value: object) -> bytes:
         if not isinstance(value, str):
             raise TypeError(f"expected str, got {type(value).__name__}")
         raw = value.encode("utf-8", "surrogatepass")
-        # A backslash before every text that could be taken for None, or for an escaped one.
+        # A backslash before every text that could be read as None, or as an escaped None.
         return b"\\" + raw if self.is_optional and raw.endswith(_NONE) and _ESCAPED_NONE.fullmatch(raw) else raw
 
     def _decode_text(self, raw: bytes) -> str | None:
@@ -374,7 +374,7 @@ class FieldCodec:
 
 
 def _is_default_text(value: object, replacement: object) -> bool:
-    """Whether an override says of a value what would be said without it."""
+    """Whether the hook gave the same text as the library would."""
     try:
         return aioredis_text(value) == replacement
     except TypeError:
@@ -382,7 +382,7 @@ def _is_default_text(value: object, replacement: object) -> bool:
 
 
 def codec_for(annotation: object) -> FieldCodec:
-    """Give the codec of ``annotation``; the same object for the same annotation where that can be hashed."""
+    """Give the codec of ``annotation``; cached, if the annotation can be hashed."""
     try:
         return _cached_codec(AnnotationKey(annotation))
     except TypeError:  # unhashable: Annotated[int, Some([1])]

@@ -1,7 +1,7 @@
-"""Whether two values are the same: equal, and of the same types all through. Pure.
+"""Whether two values are the same: equal, and of the same types at every depth. Pure.
 
-Equality alone takes ``True`` for ``1`` and ``1`` for ``1.0``, an hour in Rome for the hour before it in London, and no
-NaN for another; a value that is written and read back must be told from such a neighbour.
+Plain equality is too loose to check that a value reads back: ``True == 1 == 1.0``, an hour in Rome equals the hour
+before it in London, and NaN does not equal itself.
 """
 
 import dataclasses
@@ -22,18 +22,18 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 __all__ = ["is_same", "to_plain"]
 
 
-def is_same(one: object, other: object) -> bool:
-    """Tell whether two values are the same; an object that nothing compares is the same as one that holds the same."""
-    kind = type(one)
+def is_same(value: object, other: object) -> bool:
+    """Tell whether two values are the same. Objects without ``__eq__`` are compared by their attributes."""
+    kind = type(value)
     if kind is not type(other):
         return False
-    return one == other if kind in _PLAIN else _comparer(cast(Hashable, kind))(one, other)
+    return value == other if kind in _PLAIN else _comparer(cast(Hashable, kind))(value, other)
 
 
 def to_plain(value: object) -> object:
-    """Give a value with every text, number and container in it of the plain type below its own.
+    """Convert every text, number and container in a value to its plain base type.
 
-    A StrEnum becomes its text, a named tuple a tuple: all that is left of them where a field says ``Any``.
+    A StrEnum becomes its text, a named tuple a tuple: a field of type ``Any`` reads nothing more back.
     """
     if type(value) in _PLAIN:
         return value
@@ -54,62 +54,63 @@ def _comparer(kind: Hashable) -> Callable[[Any, Any], bool]:
     return _same_object if cls.__eq__ is object.__eq__ else _is_equal
 
 
-def _is_equal(one: object, other: object) -> bool:
-    return bool(one == other)
+def _is_equal(value: object, other: object) -> bool:
+    return bool(value == other)
 
 
-def _same_object(one: object, other: object) -> bool:
-    names = _attribute_names(one)
-    return one is other or (bool(names) and names == _attribute_names(other) and _has_same(one, other, names))
+def _same_object(value: object, other: object) -> bool:
+    names = _attribute_names(value)
+    return value is other or (bool(names) and names == _attribute_names(other) and _has_same(value, other, names))
 
 
-def _same_float(one: float, other: float) -> bool:
-    return repr(one) == repr(other)  # tells 0.0 from -0.0, and finds NaN in NaN
+def _same_float(value: float, other: float) -> bool:
+    return repr(value) == repr(other)  # tells 0.0 from -0.0, and finds NaN in NaN
 
 
-def _same_complex(one: complex, other: complex) -> bool:
-    return repr(one.real) == repr(other.real) and repr(one.imag) == repr(other.imag)
+def _same_complex(value: complex, other: complex) -> bool:
+    return repr(value.real) == repr(other.real) and repr(value.imag) == repr(other.imag)
 
 
-def _same_moment(one: datetime, other: datetime) -> bool:
-    # Moments of two zones are never equal where an hour occurs twice, so the clocks are compared, and the offsets.
+def _same_moment(value: datetime, other: datetime) -> bool:
+    # ``==`` is False for two zones where an hour occurs twice, so the clock times and the offsets are compared.
     return (
-        one.replace(tzinfo=None, fold=0) == other.replace(tzinfo=None, fold=0) and one.utcoffset() == other.utcoffset()
+        value.replace(tzinfo=None, fold=0) == other.replace(tzinfo=None, fold=0)
+        and value.utcoffset() == other.utcoffset()
     )
 
 
-def _same_time(one: time, other: time) -> bool:
-    return one.isoformat() == other.isoformat() and (one.tzinfo is None) is (other.tzinfo is None)
+def _same_time(value: time, other: time) -> bool:
+    return value.isoformat() == other.isoformat() and (value.tzinfo is None) is (other.tzinfo is None)
 
 
-def _same_items(one: Collection[object], other: Collection[object]) -> bool:
-    return len(one) == len(other) and all(map(is_same, one, other))
+def _same_items(value: Collection[object], other: Collection[object]) -> bool:
+    return len(value) == len(other) and all(map(is_same, value, other))
 
 
-def _same_deque(one: "deque[object]", other: "deque[object]") -> bool:
-    return one.maxlen == other.maxlen and _same_items(one, other)
+def _same_deque(value: "deque[object]", other: "deque[object]") -> bool:
+    return value.maxlen == other.maxlen and _same_items(value, other)
 
 
-def _same_mapping(one: Mapping[object, object], other: Mapping[object, object]) -> bool:
-    if len(one) != len(other):
+def _same_mapping(value: Mapping[object, object], other: Mapping[object, object]) -> bool:
+    if len(value) != len(other):
         return False
-    if all(type(key) is str for key in one) and all(type(key) is str for key in other):
-        return all(key in other and is_same(value, other[key]) for key, value in one.items())
-    return _same_members([*one.items()], [*other.items()])
+    if all(type(key) is str for key in value) and all(type(key) is str for key in other):
+        return all(key in other and is_same(member, other[key]) for key, member in value.items())
+    return _same_members([*value.items()], [*other.items()])
 
 
-def _same_members(one: Collection[object], other: Collection[object]) -> bool:
-    """Compare without regard to order; looking up by hash would take True for 1, and not find NaN."""
-    if len(one) != len(other):
+def _same_members(value: Collection[object], other: Collection[object]) -> bool:
+    """Compare in any order. A lookup by hash would take True for 1, and would not find NaN."""
+    if len(value) != len(other):
         return False
-    left: dict[object, list[object]] = {}
+    candidates: dict[object, list[object]] = {}
     for member in other:
-        left.setdefault(_bucket_of(member), []).append(member)
-    return all(_remove_same(left.get(_bucket_of(member), []), member) for member in one)
+        candidates.setdefault(_bucket_of(member), []).append(member)
+    return all(_remove_same(candidates.get(_bucket_of(member), []), member) for member in value)
 
 
 def _bucket_of(member: object) -> object:
-    """Give what same members have in common, and few others, so that few need comparing."""
+    """Give a hashable that same members share, and few others do, so that few pairs are compared."""
     kind = type(member)
     if isinstance(member, tuple):
         return (kind, *map(_bucket_of, cast("tuple[object, ...]", member)))
@@ -117,45 +118,45 @@ def _bucket_of(member: object) -> object:
 
 
 def _remove_same(members: list[object], wanted: object) -> bool:
-    place = next((place for place, member in enumerate(members) if is_same(member, wanted)), None)
-    if place is not None:
-        del members[place]
-    return place is not None
+    position = next((position for position, member in enumerate(members) if is_same(member, wanted)), None)
+    if position is not None:
+        del members[position]
+    return position is not None
 
 
-def _same_model(one: BaseModel, other: BaseModel) -> bool:
-    kind = type(one)
+def _same_model(value: BaseModel, other: BaseModel) -> bool:
+    kind = type(value)
     if kind.__eq__ is not BaseModel.__eq__:
-        return bool(one == other)
-    # Private attributes are not stored: they are the business of the process.
-    return _has_same(one, other, kind.model_fields) and is_same(one.model_extra, other.model_extra)
+        return bool(value == other)
+    # Private attributes are not stored.
+    return _has_same(value, other, kind.model_fields) and is_same(value.model_extra, other.model_extra)
 
 
-def _has_same(one: object, other: object, names: Collection[str]) -> bool:
-    return all(is_same(getattr(one, name, None), getattr(other, name, None)) for name in names)
+def _has_same(value: object, other: object, names: Collection[str]) -> bool:
+    return all(is_same(getattr(value, name, None), getattr(other, name, None)) for name in names)
 
 
-def _attribute_names(one: object) -> set[str]:
-    """Give the names of all that an object holds."""
-    names: set[str] = set(getattr(one, "__dict__", ()))
-    for cls in type(one).__mro__:
+def _attribute_names(value: object) -> set[str]:
+    """Give the names of all attributes of an object, those in slots included."""
+    names: set[str] = set(getattr(value, "__dict__", ()))
+    for cls in type(value).__mro__:
         slots: str | Collection[str] = getattr(cls, "__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             is_private = name.startswith("__") and not name.endswith("__")
             names.add(f"_{cls.__name__.lstrip('_')}{name}" if is_private else name)
-    return {name for name in names if not name.endswith("__") and hasattr(one, name)}
+    return {name for name in names if not name.endswith("__") and hasattr(value, name)}
 
 
-def _same_secret(one: "Secret[object]", other: "Secret[object]") -> bool:
-    return is_same(one.get_secret_value(), other.get_secret_value())
+def _same_secret(value: "Secret[object]", other: "Secret[object]") -> bool:
+    return is_same(value.get_secret_value(), other.get_secret_value())
 
 
-def _is_identical(one: object, other: object) -> bool:
-    return one is other
+def _is_identical(value: object, other: object) -> bool:
+    return value is other
 
 
 _PLAIN: Final = frozenset({str, int, bool, bytes, type(None)})
-# What same values of a type have in common; without it a set of ten thousand moments would be compared pair by pair.
+# A hashable that same values of a type share; without it a set of 10,000 datetimes would be compared pair by pair.
 _BUCKETS: Final[dict[type, Callable[[Any], Hashable]]] = {
     **dict.fromkeys((float, complex), repr),
     **dict.fromkeys((date, timedelta, UUID, Fraction), lambda value: value),

@@ -1,7 +1,7 @@
-"""Shortcuts: what encodes and decodes most values of most codecs without a call into Python. Pure.
+"""Shortcuts: functions that encode and decode most values without running Python code. Pure.
 
-A shortcut gives what the codec gives, or raises ``KeyError``, ``TypeError`` or ``ValueError``, also where the codec
-would not: then the codec itself is asked. Ten fields a record are read and written, so that each call counts tenfold.
+A shortcut gives what the codec gives, or raises ``KeyError``, ``TypeError`` or ``ValueError``; then the caller asks the
+codec itself. A record of ten fields needs ten such calls, so their cost counts tenfold.
 """
 
 from collections.abc import Callable
@@ -15,23 +15,23 @@ __all__ = ["reader_of", "writer_of"]
 _BOOLS: Final = {b"true": True, b"false": False}
 _OPTIONAL_BOOLS: Final = {**_BOOLS, b"null": None, b"None": None}
 _NUMBERS: Final[dict[str, Callable[[bytes], object]]] = {"int": int, "float": float}
-# Whose writers write every value; those of other types leave some to tagged JSON, and say so by None.
+# The writers of these types write every value; those of other types give None for a value that needs tagged JSON.
 _WHOLE: Final[frozenset[type | None]] = frozenset({int, float, bool})
 
 
 def writer_of(codec: FieldCodec) -> Callable[[object], bytes]:
-    """Give what encodes values; without a shortcut it is the codec's own ``encode``."""
+    """Give the function that encodes values: a shortcut, or the codec's own ``encode``."""
     if codec.is_optional:
         return codec.encode
     if codec.kind == "str":
-        return _as_writer(str.encode)  # half a surrogate pair is a ValueError to it, anything but text a TypeError
+        return _as_writer(str.encode)  # ValueError for an unpaired surrogate, TypeError for anything but text
     if codec._write is not None and codec._plain in _WHOLE:
         return _as_writer(codec._write)
     return codec.encode
 
 
 def reader_of(codec: FieldCodec) -> Callable[[bytes], object]:
-    """Give what decodes stored bytes; without a shortcut it is the codec's own ``decode``."""
+    """Give the function that decodes stored bytes: a shortcut, or the codec's own ``decode``."""
     if codec.kind == "str":
         return codec._decode_text if codec.is_optional else bytes.decode
     if codec.kind in _NUMBERS:
@@ -42,9 +42,9 @@ def reader_of(codec: FieldCodec) -> Callable[[bytes], object]:
         return (_OPTIONAL_BOOLS if codec.is_optional else _BOOLS).__getitem__
     if codec.is_optional or not codec._limits.is_plain_safe:
         return codec.decode
-    # No JSON begins as tagged JSON does.
+    # Tagged JSON begins with a tilde, which is not JSON, so this raises ValueError.
     return partial(codec._adapter.validator.validate_json, strict=False, by_alias=False, by_name=True)
 
 
 def _as_writer(write: Callable[..., bytes | None]) -> Callable[[object], bytes]:
-    return cast("Callable[[object], bytes]", write)  # None stands for what only other types have
+    return cast("Callable[[object], bytes]", write)  # the writers of these types never give None

@@ -1,8 +1,9 @@
-"""Limits: which values a type is read from, and how large, decided before anything is computed of them. Pure.
+"""Limits: which documents a type may be read from, and how large, checked before any value is computed. Pure.
 
-What lies in Redis is input. ``Fraction("1e9999999")`` computes for minutes, a list of ``0.0.0.0/0`` has four thousand
-million items, and two long patterns with a ``|`` between them are compared letter by letter. So a document is looked at
-beside the type of its field first: a tag that the type does not write is refused; numbers and patterns have a bound.
+Data in Redis is untrusted input. ``Fraction("1e9999999")`` computes for minutes, a list of ``0.0.0.0/0`` has four
+thousand million items, and long regular expressions with a ``|`` are compared letter by letter. So a document is first
+compared with the type of its field: a tag that the type does not write is refused, and numbers and patterns are
+bounded.
 """
 
 import dataclasses
@@ -35,9 +36,9 @@ __all__ = [
     "refuse_endless",
 ]
 
-DIGITS: Final = 4300  # of a number: as many as Python's own int() reads
+DIGITS: Final = 4300  # of a number, the limit of Python's own int()
 PATTERN: Final = 65_536  # characters of a regular expression
-# What the classes of values, and validators of an application, raise for what they cannot be made of.
+# What classes of values, and validators of an application, raise for input that they cannot use.
 UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError)
 _FRACTION: Final = re.compile(r"[-+]?[0-9]+(/[0-9]+)?")
 _POWER: Final = re.compile(r"[eE][-+]?[\d_]{4,}\s*$")
@@ -49,7 +50,7 @@ _NETWORKS: Final[Mapping[str, type[IPv4Network] | type[IPv6Network]]] = {
     "IPv6Network": IPv6Network,
 }
 _ITEMS: Final = (list, set, frozenset, deque)
-# The tags that values of a type are written with; a type that is not here is written with any.
+# The tags that values of a type are written with. A type that is not listed may be written with any tag.
 _TAGS: Final[Mapping[object, frozenset[str]]] = {
     **dict.fromkeys((*_ITEMS, tuple, dict, Counter, OrderedDict), _CONTAINERS),
     **{kind: frozenset({kind.__name__}) for kind in (Decimal, Fraction, UUID, complex, float, str, time, timedelta)},
@@ -62,16 +63,16 @@ _TAGS: Final[Mapping[object, frozenset[str]]] = {
 
 
 class _Place(NamedTuple):
-    """What may stand at one place of a document.
+    """What one place of a document may contain.
 
     Attributes:
-        tags: Tags that values of it are written with; None where that is not known, so that any may be.
-        has_pattern, has_fraction: Whether text may become one of these there.
+        tags: The allowed tags; None if they are not known, so that any is allowed.
+        has_pattern, has_fraction: Whether text may become a regular expression or a fraction here.
         items: Types of the items of a list, or of the values of a mapping.
         keys: Types of a mapping's keys.
-        fields: Types of an object's fields, by the names that they are stored under.
-        may_iterate: Whether pydantic may make a container of all items of a value there; False for containers whose
-            ``tags`` are known, as no other value gets so far.
+        fields: Types of an object's fields, by their stored names.
+        may_iterate: Whether pydantic may make a container of all items of a value here. False for containers whose
+            ``tags`` are known: other values are refused before.
     """
 
     tags: frozenset[str] | None
@@ -88,11 +89,11 @@ _UNKNOWN: Final = _Place(None, may_iterate=True)
 
 
 class Limits:
-    """What is refused of the documents of one annotation. Immutable.
+    """The limits of the documents of one annotation. Immutable.
 
     Attributes:
-        is_open: Whether any tag may stand anywhere.
-        is_plain_safe: Whether plain JSON needs no look at it.
+        is_open: Whether every tag is allowed everywhere.
+        is_plain_safe: Whether plain JSON need not be checked.
     """
 
     __slots__ = ("_annotation", "is_open", "is_plain_safe")
@@ -104,27 +105,27 @@ class Limits:
         self.is_plain_safe = not _holds_costly(annotation, ())
 
     def check(self, tree: object, tags: frozenset[str]) -> None:
-        """Refuse a document, read as JSON.
+        """Refuse a document that is over the limits.
 
         Args:
-            tree: The document.
-            tags: Names that mark an object of one key as a value; none for plain JSON.
+            tree: The document, parsed as JSON.
+            tags: Names that mark an object of one key as a tagged value; empty for plain JSON.
 
         Raises:
-            ValueError: A value in it is none of its type, or beyond what is computed.
+            ValueError: A value does not match its type, or is too large.
         """
         _check(tree, (self._annotation,), tags)
 
 
 def bounded_decimal(text: object) -> Decimal:
-    """Make a number of its text; ``ValueError`` for one of more digits, before or behind the point, than are read."""
+    """Read a number; ``ValueError`` if it has too many digits before or after the point."""
     if not isinstance(text, str) or len(text) > 2 * DIGITS:
         raise ValueError(f"it is not a number of up to {DIGITS} digits")
     return bounded(Decimal(text))
 
 
 def bounded(number: Decimal) -> Decimal:
-    """Give a number back; ``ValueError`` where its ratio of whole numbers would have too many digits."""
+    """Give a number back; ``ValueError`` if it would have too many digits as a ratio of whole numbers."""
     if number.is_finite() and number:
         digits, exponent = len(number.as_tuple().digits), number.adjusted() + 1
         if max(digits, exponent, digits - exponent + 1) > DIGITS:
@@ -133,17 +134,17 @@ def bounded(number: Decimal) -> Decimal:
 
 
 def bounded_fraction(text: object) -> Fraction:
-    """Make a fraction of its text, which has no exponent."""
+    """Read a fraction without an exponent; ``ValueError`` if it is too long."""
     if not isinstance(text, str) or len(text) > 2 * DIGITS + 2 or not _FRACTION.fullmatch(text):
         raise ValueError("it is not a fraction")
     return Fraction(text)
 
 
 def refuse_endless(value: object) -> None:
-    """Refuse a value of which another type, or a function, could make a number without end.
+    """Refuse a value that contains a number which would take too long to convert.
 
     Raises:
-        ValueError: There is such a number in it.
+        ValueError: The value contains such a number.
     """
     for part in _all_parts(value):
         if isinstance(part, Decimal):
@@ -151,25 +152,25 @@ def refuse_endless(value: object) -> None:
 
 
 def holds_network(value: object) -> bool:
-    """Whether there is a network in a value that pydantic could take for the list of all its addresses."""
+    """Whether a value contains a network so large that a list of its addresses would fill the memory."""
     return any(
         isinstance(part, (IPv4Network, IPv6Network)) and part.num_addresses > PATTERN for part in _all_parts(value)
     )
 
 
 def _all_parts(value: object) -> Iterator[object]:
-    """Give a value and all that is in it, however deep."""
-    left = [value]
-    while left:
-        part = left.pop()
+    """Give a value, and every value within it."""
+    remaining = [value]
+    while remaining:
+        part = remaining.pop()
         yield part
         if isinstance(part, Mapping):
             mapping = cast("Mapping[object, object]", part)
-            left += [*mapping.keys(), *mapping.values()]
+            remaining += [*mapping.keys(), *mapping.values()]
         elif isinstance(part, (list, tuple, set, frozenset, deque)):
-            left += cast("Iterable[object]", part)
+            remaining += cast("Iterable[object]", part)
         elif isinstance(part, BaseModel):
-            left += [*vars(part).values(), part.model_extra]
+            remaining += [*vars(part).values(), part.model_extra]
 
 
 def _check(tree: object, annotations: tuple[object, ...], tags: frozenset[str]) -> None:
@@ -195,16 +196,16 @@ def _check(tree: object, annotations: tuple[object, ...], tags: frozenset[str]) 
 
 
 def _refuse_networks(tree: object, tags: frozenset[str]) -> None:
-    """Refuse large networks, of which a container would take all addresses."""
-    left = [tree]
-    while left:
-        part = left.pop()
+    """Refuse large networks: a container could be made of all their addresses."""
+    remaining = [tree]
+    while remaining:
+        part = remaining.pop()
         if isinstance(part, list):
-            left += cast("list[object]", part)
+            remaining += cast("list[object]", part)
         elif isinstance(part, dict):
             document = cast("dict[str, object]", part)
             for name, inner in document.items():
-                left.append(inner)
+                remaining.append(inner)
                 if len(document) == 1 and name in tags and _is_large(name, inner):
                     raise ValueError(f"the {name} {inner!r:.50} has more than {PATTERN} addresses")
 
@@ -214,7 +215,7 @@ def _is_large(name: str, text: object) -> bool:
         make = _NETWORKS.get(name)
         return make is not None and isinstance(text, str) and make(text, strict=False).num_addresses > PATTERN
     except ValueError:
-        return False  # refused as what it is not, when it is made
+        return False  # refused later, when the network is made
 
 
 def _check_text(text: str, place: _Place) -> None:
@@ -236,16 +237,16 @@ def _check_object(document: Mapping[str, object], place: _Place, tags: frozenset
 
 def _check_tagged(name: str, inner: object, place: _Place, tags: frozenset[str]) -> None:
     if place.tags is None or name not in place.tags:
-        raise ValueError(f"a {name} is none of its values")
+        raise ValueError(f"a {name} is not a value of this type")
     if name in _MAPPINGS:
         for pair in _items_of(inner):
             key, inner = _pair_of(pair, name)
             _check(key, place.keys, tags)
-            named = place.fields.get(key) if isinstance(key, str) else None
-            _check(inner, place.items if named is None else (named,), tags)
+            field_type = place.fields.get(key) if isinstance(key, str) else None
+            _check(inner, place.items if field_type is None else (field_type,), tags)
     elif name in _CONTAINERS:
         items = _items_of(inner)
-        for item in _items_of(items[0]) if name == "deque" and items else items:  # a deque's, and its greatest length
+        for item in _items_of(items[0]) if name == "deque" and items else items:  # a deque is its items and its maxlen
             _check(item, place.items, tags)
 
 
@@ -261,7 +262,7 @@ def _pair_of(tree: object, name: str) -> tuple[object, object]:
 
 
 def _place(annotations: tuple[object, ...]) -> _Place:
-    """Give what may stand where values of some annotations do."""
+    """Give what a place may contain whose values have one of these annotations."""
     try:
         return _merged(annotations)
     except TypeError:  # an annotation without a hash
@@ -273,7 +274,7 @@ def _merged(annotations: tuple[object, ...]) -> _Place:
     places = [_place_of(annotation) for annotation in annotations]
     fields: dict[str, object] = {}
     for name, annotation in (pair for place in places for pair in place.fields.items()):
-        fields[name] = Union[fields[name], annotation] if name in fields else annotation  # noqa: UP007  # of values
+        fields[name] = Union[fields[name], annotation] if name in fields else annotation  # noqa: UP007  # of variables
     tags = [place.tags for place in places if place.tags is not None]
     return _Place(
         frozenset[str]().union(*tags) if tags and len(tags) == len(places) else None,
@@ -312,7 +313,7 @@ def _place_of(annotation: object) -> _Place:
     inner = getattr(kind, "__value__", None) or getattr(kind, "__supertype__", None)  # an alias, or a NewType
     if inner is not None:
         return _place_of(inner)
-    return _ANYTHING if kind is Any else _UNKNOWN  # a name that only pydantic resolves, a variable of a generic class
+    return _ANYTHING if kind is Any else _UNKNOWN  # a name that only pydantic resolves, or a type variable
 
 
 def _place_of_class(cls: type[object]) -> _Place:
@@ -334,7 +335,7 @@ def _scalars(values: Iterable[object]) -> _Place:
 
 
 def _fields_of(cls: type[object]) -> Mapping[str, object] | None:
-    """Give the types of an object's fields, by the names that they are stored under; None where it is not an object."""
+    """Give the types of an object's fields by their stored names; None if the class does not have fields."""
     if issubclass(cls, BaseModel):
         stored: Mapping[str, str] = getattr(cls, "__stored_names__", {})
         return {stored.get(name, name): _full_annotation(field) for name, field in cls.model_fields.items()}
@@ -351,15 +352,20 @@ def _full_annotation(info: Any) -> object:
 
 
 def _has_own_code(cls: type[object]) -> bool:
-    """Whether validators of the application have a say in what its fields hold."""
+    """Whether validators of the application may change what the fields of a class contain."""
     if not issubclass(cls, BaseModel):
         return hasattr(cls, "__get_pydantic_core_schema__") or bool(getattr(cls, "__pydantic_decorators__", None))
     return not hasattr(cls, "__stored_names__") and _has_validators(cls)
 
 
 def _has_validators(cls: type[BaseModel]) -> bool:
-    made = cls.__pydantic_decorators__
-    return bool(made.field_validators or made.model_validators or made.validators or made.root_validators)
+    decorators = cls.__pydantic_decorators__
+    return bool(
+        decorators.field_validators
+        or decorators.model_validators
+        or decorators.validators
+        or decorators.root_validators
+    )
 
 
 def _has_core_schema(metadata: object) -> bool:
@@ -367,7 +373,7 @@ def _has_core_schema(metadata: object) -> bool:
 
 
 def _holds_costly(annotation: object, inside: tuple[object, ...]) -> bool:
-    """Whether text somewhere in it is made a fraction or a pattern."""
+    """Whether a fraction or a regular expression is part of an annotation."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     kind = origin or annotation
     if kind is Fraction or kind is re.Pattern:

@@ -1,7 +1,7 @@
-"""Names and keys as text: bytes that are not UTF-8 become lone surrogates, and go back as they came. Pure.
+"""Names and keys as text: bytes that are not UTF-8 become unpaired surrogates, and become the same bytes again. Pure.
 
-Redis stores bytes, and Python code names fields and keys by ``str``. Every module that turns one into the other does so
-here, so that a key of any bytes is found again.
+Redis stores bytes; Python code uses ``str`` for names of fields and keys. Every module converts them here, so that a
+key of any bytes can be read and written.
 """
 
 from typing import Final
@@ -17,5 +17,5 @@ def text_of(raw: bytes) -> str:
 
 
 def bytes_of(text: str) -> bytes:
-    """Give the bytes that ``text_of`` made a text of."""
+    """Give the bytes that ``text_of`` turned into text."""
     return text.encode("utf-8", _ERRORS)

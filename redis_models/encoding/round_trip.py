@@ -1,4 +1,4 @@
-"""Which values are sure to read back as they were written, so that writing need not look: by their types. Pure."""
+"""Which types always read back as they were written, so that a value need not be checked when it is stored. Pure."""
 
 import enum
 import ipaddress
@@ -37,16 +37,16 @@ _OPEN: Final[tuple[object, ...]] = (*_ANYTHING, dict, list)
 _REGULAR: Final[tuple[object, ...]] = (Decimal, bytes, time)
 _UNIONS: Final[tuple[object, ...]] = (Union, types.UnionType)
 _PLAIN: Final = frozenset([bool, float, int, str, types.NoneType])
-# What it takes to know that a value comes back from plain JSON: nothing, a look at its types, or reading it back.
+# How to make sure that a value reads back from plain JSON: not at all, by its types, or by reading it back.
 RoundTripCheck = Literal["none", "look", "check"]
 _DEPTH: Final = 100  # pydantic's JSON reader goes down 200 levels
 
 
 def is_exact(annotation: object) -> bool:
-    """Whether every value of ``annotation`` reads back as itself from its JSON form.
+    """Whether every value of ``annotation`` reads back the same from its JSON.
 
-    Unions do not, as a rule (text that looks like a date), nor models with serializers, secrets, key types that JSON
-    has to spell, or what takes any value. Not sure is False.
+    Most unions do not (text may look like a date), nor do models with serializers, secrets, dicts whose keys JSON must
+    spell as text, or types that take any value. False if it is not certain.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _UNIONS:
@@ -64,7 +64,7 @@ def is_exact(annotation: object) -> bool:
 
 
 def is_open(annotation: object) -> bool:
-    """Whether a value of ``annotation`` reads back as itself from its JSON form if it is plain, see ``is_plain``."""
+    """Whether the values of ``annotation`` for which ``is_plain`` is true read back the same from their JSON."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _UNIONS:
         members = [argument for argument in arguments if argument is not types.NoneType]
@@ -77,7 +77,7 @@ def is_open(annotation: object) -> bool:
 
 
 def is_plain(value: object, depth: int = _DEPTH) -> bool:
-    """Whether a value is made of JSON's own types all through, dicts having text for keys, and nests within reason."""
+    """Whether a value consists of JSON's own types only, with text as keys of dicts, and is not nested too deeply."""
     kind = type(value)
     if kind is list:
         return depth > 0 and all(is_plain(item, depth - 1) for item in cast("list[object]", value))
@@ -88,11 +88,11 @@ def is_plain(value: object, depth: int = _DEPTH) -> bool:
 
 
 def is_decided_by_equality(annotation: object, inside: tuple[object, ...] = ()) -> bool:
-    """Whether a value of ``annotation`` that equals the one written is the same: no type is left open.
+    """Whether equal values of ``annotation`` are always the same, because the annotation fixes every type.
 
     Args:
         annotation: The annotation.
-        inside: The models that it is a part of.
+        inside: The models around it.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in _UNIONS:
@@ -110,11 +110,11 @@ def is_decided_by_equality(annotation: object, inside: tuple[object, ...] = ()) 
 
 
 def needs_correction(annotation: object, inside: tuple[object, ...] = ()) -> bool:
-    """Whether pydantic's documents of ``annotation`` may not be what is stored: sets have no order, UTC is a Z.
+    """Whether pydantic's JSON of ``annotation`` must be corrected before it is stored: sets in any order, UTC as Z.
 
     Args:
         annotation: The annotation.
-        inside: The models that it is a part of.
+        inside: The models around it.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (*_UNIONS, list, dict, tuple):
@@ -146,7 +146,7 @@ def _is_one_of(annotations: tuple[object, ...], annotation: object) -> bool:
 
 
 def check_for(annotation: object) -> RoundTripCheck:
-    """Give what it takes to know that values of ``annotation`` come back from plain JSON."""
+    """Give how to make sure that a value of ``annotation`` reads back from plain JSON."""
     if is_exact(annotation):
         return "none"
     return "look" if is_open(annotation) else "check"

@@ -1,4 +1,4 @@
-"""Scalars that are written without a serializer: pydantic-aioredis' spelling, at a tenth of the cost. Pure."""
+"""Scalars that are written without pydantic's serializer, ten times faster, as pydantic-aioredis spelled them. Pure."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from .json_documents import has_odd_offset
 __all__ = ["HALF", "WRITERS"]
 
 _MOMENTS: Final = TypeAdapter(datetime).serializer
-# Half a surrogate pair, which pydantic's reader refuses, or what its writer puts in place of one.
+# An unpaired surrogate, which pydantic's parser refuses, or the character that its serializer writes in place of one.
 HALF: Final = re.compile(rb"\\u(d[89a-f]|fffd)")
 
 
@@ -48,7 +48,7 @@ def _write_datetime(value: object) -> bytes | None:
         raise TypeError(f"expected a datetime, got {type(value).__name__}")
     if value.tzinfo is not UTC and has_odd_offset(value):
         return None
-    raw = _MOMENTS.to_json(value)  # as isoformat at a third of its cost, but for the Z
+    raw = _MOMENTS.to_json(value)  # three times faster than isoformat, but it writes Z
     return raw[:-2] + b'+00:00"' if raw.endswith(b'Z"') else raw
 
 
@@ -73,8 +73,8 @@ def _write_secret_bytes(value: object) -> bytes:
     return b'"%s"' % base64.urlsafe_b64encode(value.get_secret_value())
 
 
-# Scalars whose JSON needs no serializer: pydantic-aioredis' spelling, at a tenth of the cost. Secrets: pydantic's
-# serializer would write asterisks. They give None for values that only tagged JSON can hold.
+# Ten times faster than a serializer, with pydantic-aioredis' spelling. Secrets are here because pydantic's serializer
+# writes asterisks. A writer gives None for a value that needs tagged JSON.
 WRITERS: Final[dict[type, Callable[[object], bytes | None]]] = {
     int: _write_int,
     float: _write_float,

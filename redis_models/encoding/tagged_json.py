@@ -1,8 +1,8 @@
-"""Tagged JSON: values that plain JSON would not bring back equal, as text that says what they are. Pure.
+"""Tagged JSON: for values that would not read back equal from plain JSON. Pure.
 
-A tilde, which begins no JSON, and then JSON in which every value that JSON has no form for is an object with exactly
-one key, its type's name: ``~[{"date": "2020-01-01"}, {"tuple": [1, 2]}]``. A dict whose keys are text stays an object,
-unless it has exactly one key; every other dict is ``{"dict": [[key, value], ...]}``.
+It begins with a tilde, which is not JSON. After that comes JSON in which a value of another type is an object with
+exactly one key, the name of its type: ``~[{"date": "2020-01-01"}, {"tuple": [1, 2]}]``. A dict whose keys are text
+stays an object, unless it has exactly one key; every other dict is ``{"dict": [[key, value], ...]}``.
 """
 
 import base64
@@ -27,56 +27,57 @@ from .limits import UNREADABLE, Limits, bounded_decimal, bounded_fraction
 __all__ = ["MARK", "dump", "load", "sort_members"]
 
 MARK: Final = b"~"
-# Two halves of a surrogate pair side by side; JSON would take them for the character that they are halves of.
+# Two surrogates side by side that are separate in the text; JSON would read them as one character.
 _HALVES: Final = re.compile("(?<=[\ud800-\udbff])(?=[\udc00-\udfff])")
 _Unwrap = Callable[[object], object]
 
 
-def dump(value: object, open: _Unwrap) -> bytes:
+def dump(value: object, unwrap: _Unwrap) -> bytes:
     """Write a value.
 
     Args:
-        value: Made of the types that have a tag here, and those of JSON; subclasses of them do not count.
-        open: Gives what to write in place of a value of any other type, or raises ``TypeError``.
+        value: A value of JSON's types and of the types that have a tag here; not of their subclasses.
+        unwrap: Gives what to write in place of a value of any other type, or raises ``TypeError``.
 
     Raises:
-        TypeError: It contains a value that cannot be written.
-        ValueError: It contains itself, or nests too deeply.
+        TypeError: The value contains one that cannot be written.
+        ValueError: The value contains itself, or is nested too deeply.
     """
     try:
-        return MARK + json.dumps(_tree(value, open)).encode()
+        return MARK + json.dumps(_tree(value, unwrap)).encode()
     except RecursionError as exc:
-        raise ValueError("it contains itself, or nests too deeply") from exc
+        raise ValueError("it contains itself, or is nested too deeply") from exc
 
 
 def load(raw: bytes, limits: Limits | None = None) -> object:
     """Read what ``dump`` wrote.
 
     Args:
-        raw: The text.
-        limits: What the type that it is to be is not written with; None for any type.
+        raw: Tagged JSON.
+        limits: The limits of the type to read; None for any type.
 
     Raises:
-        ValueError: It is not tagged JSON, a tag in it is unknown or beyond the limits, or a number is too long.
+        ValueError: It is not tagged JSON, contains a tag that is unknown or over the limits, or a number that is too
+            long.
     """
     if not raw.startswith(MARK):
         raise ValueError(f"tagged JSON begins with {MARK!r}")
     try:
         if limits is not None and not limits.is_open:
-            limits.check(json.loads(raw[1:]), _NAMES)  # before a tag in it is made a value
+            limits.check(json.loads(raw[1:]), _NAMES)  # before any value is made of a tag
         return cast(object, json.loads(raw[1:], object_hook=_read_tag))
     except UNREADABLE as exc:
         raise ValueError(f"it is not tagged JSON: {exc}") from exc
 
 
 def sort_members(members: Iterable[object]) -> list[object]:
-    """Give the JSON of a set's members in an order of their own, so that equal sets have equal bytes."""
-    listed = list(members)
-    kinds = {type(item) for item in listed}
-    return sorted(cast("list[Any]", listed), key=None if kinds <= {int} or kinds <= {str} else json.dumps)
+    """Sort the JSON of a set's members, so that equal sets are stored as equal bytes."""
+    members_list = list(members)
+    kinds = {type(item) for item in members_list}
+    return sorted(cast("list[Any]", members_list), key=None if kinds <= {int} or kinds <= {str} else json.dumps)
 
 
-def _tree(value: object, open: _Unwrap) -> object:
+def _tree(value: object, unwrap: _Unwrap) -> object:
     kind = type(value)
     if value is None or kind is bool or kind is int:
         return value
@@ -85,37 +86,37 @@ def _tree(value: object, open: _Unwrap) -> object:
     if kind is float:
         return value if math.isfinite(cast(float, value)) else {"float": repr(value)}
     if kind is list:
-        return [_tree(item, open) for item in cast("list[object]", value)]
+        return [_tree(item, unwrap) for item in cast("list[object]", value)]
     if kind is dict:
-        return _mapping(cast("dict[object, object]", value), open)
+        return _mapping(cast("dict[object, object]", value), unwrap)
     if kind in _COLLECTIONS:
-        return {kind.__name__: _COLLECTIONS[kind](value, open)}
+        return {kind.__name__: _COLLECTIONS[kind](value, unwrap)}
     if kind in _SCALARS:
         name, write = _SCALARS[kind]
         return {name: write(value)}
-    return _tree(open(value), open)
+    return _tree(unwrap(value), unwrap)
 
 
 def _text(text: str) -> object:
     return text if text.isascii() or not _HALVES.search(text) else {"str": _HALVES.split(text)}
 
 
-def _mapping(value: Mapping[object, object], open: _Unwrap) -> object:
+def _mapping(value: Mapping[object, object], unwrap: _Unwrap) -> object:
     if len(value) != 1 and all(type(key) is str and type(_text(key)) is str for key in value):
-        return {key: _tree(member, open) for key, member in value.items()}
-    return {"dict": _pairs(value, open)}
+        return {key: _tree(member, unwrap) for key, member in value.items()}
+    return {"dict": _pairs(value, unwrap)}
 
 
-def _pairs(value: Mapping[object, object], open: _Unwrap) -> object:
-    return [[_tree(key, open), _tree(member, open)] for key, member in value.items()]
+def _pairs(value: Mapping[object, object], unwrap: _Unwrap) -> object:
+    return [[_tree(key, unwrap), _tree(member, unwrap)] for key, member in value.items()]
 
 
-def _items(value: Iterable[object], open: _Unwrap) -> list[object]:
-    return [_tree(item, open) for item in value]
+def _items(value: Iterable[object], unwrap: _Unwrap) -> list[object]:
+    return [_tree(item, unwrap) for item in value]
 
 
-def _members(value: Iterable[object], open: _Unwrap) -> object:
-    return sort_members(_items(value, open))
+def _members(value: Iterable[object], unwrap: _Unwrap) -> object:
+    return sort_members(_items(value, unwrap))
 
 
 def _read_tag(tree: dict[str, object]) -> object:
@@ -124,13 +125,13 @@ def _read_tag(tree: dict[str, object]) -> object:
     [(name, inner)] = tree.items()
     if name not in _READERS:
         raise ValueError(f"it is not tagged JSON: unknown tag {name!r}")
-    if isinstance(inner, (IPv4Network, IPv6Network)):  # of which a container would be made of all addresses
+    if isinstance(inner, (IPv4Network, IPv6Network)):  # a container would be made of all its addresses
         raise ValueError(f"it is not tagged JSON: a {name} of a network")
     return _READERS[name](inner)
 
 
 def _write_time(value: time) -> object:
-    if isinstance(value.tzinfo, ZoneInfo):  # which has no offset without a date
+    if isinstance(value.tzinfo, ZoneInfo):  # its offset is not known without a date
         return [value.isoformat(), value.tzinfo.key]
     return value.isoformat()
 
@@ -143,9 +144,9 @@ def _read_time(inner: str | list[str]) -> time:
 
 
 def _list_of(inner: object) -> list[Any]:
-    """Give the JSON list that a collection is made of. A network is refused: iterating it would give each address."""
+    """Check that a collection is written as a JSON list. A network is refused: it would give all its addresses."""
     if not isinstance(inner, list):
-        raise ValueError(f"it is not tagged JSON: a list is wanted, not {type(inner).__name__}")
+        raise ValueError(f"it is not tagged JSON: expected a list, got {type(inner).__name__}")
     return cast("list[Any]", cast(object, inner))
 
 
@@ -156,7 +157,7 @@ def _read_pairs(inner: object) -> dict[Any, Any]:
 def _make_set(kind: Callable[[list[object]], object], members: list[object]) -> object:
     try:
         return kind(members)
-    except TypeError:  # what stands for an object may have no hash; the set's own type makes a set of a list, too
+    except TypeError:  # the dict of an object cannot be hashed; pydantic makes the set from the list later
         return members
 
 
@@ -171,12 +172,12 @@ def _by_name(kind: Any) -> tuple[str, Callable[[Any], object]]:
 _COLLECTIONS: Final[Mapping[type, Callable[[Any, _Unwrap], object]]] = {
     Counter: _pairs,
     OrderedDict: _pairs,
-    deque: lambda value, open: [_items(value, open), value.maxlen],
+    deque: lambda value, unwrap: [_items(value, unwrap), value.maxlen],
     frozenset: _members,
     set: _members,
     tuple: _items,
 }
-# Types whose text says all of them, and makes them again.
+# Types that are made again from their text.
 _BY_TEXT: Final[tuple[Any, ...]] = (
     Decimal,
     Fraction,

@@ -1,1 +1,1 @@
-"""One model class as keys and stored fields: options, ``Field``, key names, TTL, the mapper. Pure."""
+"""How a model class is stored: options, ``Field``, keys, TTL, and the mapper that encodes and decodes it. Pure."""

@@ -1,4 +1,4 @@
-"""The compiler: makes the mapper of a model class, and refuses what cannot be stored. Pure."""
+"""The compiler: makes the mapper of a model class, and refuses a class that cannot be stored. Pure."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -25,8 +25,8 @@ def compile_mapper(model: type[M], options: Options) -> Mapper[M]:
     """Make the mapper of a class.
 
     Raises:
-        ModelDeclarationError: It has no primary key, a reserved field name, a field of a type that cannot be stored, or
-            a separator that keys cannot be escaped against.
+        ModelDeclarationError: The class does not have a primary key, or has a field with a reserved name, a field of a
+            type that cannot be stored, or a separator that cannot be escaped in keys.
     """
     if options.primary_key is None or options.primary_key not in model.model_fields:
         raise ModelDeclarationError(model.__name__, _no_primary_key(options.primary_key, tuple(model.model_fields)))
@@ -59,12 +59,12 @@ def _stored(model: type[BaseModel], name: str, info: FieldInfo, hooks: Hooks) ->
             codec = FieldCodec(stored, hooks, keeps_enum_values=keeps_enum_values)
         if codec.kind == "json" and reads_once(codec._adapter.core_schema):
             raise TypeError(
-                "in a class within it an Iterable or Generator is declared, whose values can be read only once; declare"
-                " a list there"
+                "it contains a class with an Iterable or Generator, whose values can be read only once; declare a list"
+                " there"
             )
     except Exception as exc:  # pydantic raises several classes here, PydanticUserError among them
         raise ModelDeclarationError(model.__name__, f"field {name!r} cannot be stored: {exc}") from exc
-    # With metadata where pydantic does not know the type itself: they make the value of something else, too.
+    # If pydantic knows the type only by its metadata, these may take another input than the value, too.
     return StoredField(name, codec, source or (plain if get_origin(stored) is Annotated else None))
 
 
@@ -75,7 +75,7 @@ def _extras_of(model: type[BaseModel], hooks: Hooks) -> FieldCodec | None:
 
 
 def _annotation_of_extras(model: type[BaseModel]) -> object:
-    """Give what ``__pydantic_extra__: dict[str, ...]`` says, alone: names beside it may be there for checkers only."""
+    """Resolve ``__pydantic_extra__: dict[str, ...]`` alone: other annotations may use names for type checkers only."""
     for cls in model.__mro__:
         annotation: object = inspect.get_annotations(cls).get("__pydantic_extra__")
         if annotation is not None:
@@ -85,7 +85,7 @@ def _annotation_of_extras(model: type[BaseModel]) -> object:
 
 
 def _hooks_of(model: type[BaseModel]) -> Hooks:
-    """Give how a model overrides ``json_default`` and ``json_object_hook``, if it does."""
+    """Give the JSON hooks that a model overrides."""
     own: Callable[[], tuple[Any, Any]] | None = getattr(model, "__json_hooks__", None)
     return Hooks() if own is None else Hooks(*own())
 

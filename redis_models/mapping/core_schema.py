@@ -1,8 +1,8 @@
-"""What a model's pydantic schema gets beyond a plain ``BaseModel``'s: validators that may assign, lists for iterables.
+"""Changes of a model's pydantic schema: validators may assign to the instance, and iterables become lists.
 
-Assignments to a model are validated, and validation runs the validators of the whole model. One of these that assigns
-would call itself without end. So while it runs, assignments to the instance that it was given are those of a plain
-``BaseModel``: they put the value there and nothing else, nor do they write to Redis.
+Assignments to a model are validated, and validation runs the validators of the whole model. A validator that assigns
+would call itself without end. So while it runs, assignments to its instance are those of a plain ``BaseModel``: they
+set the value, without validation and without a write to Redis.
 """
 
 import functools
@@ -24,16 +24,16 @@ __all__ = [
     "within_validator",
 ]
 
-# Instances that validators of a thread are at work on, and how many. Nearly always empty, which is what most ask.
+# How many validators run now, by thread and instance. Nearly always empty, so most calls return at once.
 _open: dict[tuple[int, int], int] = {}
 _CLASSES: Final = ("model", "dataclass", "typed-dict", "definition-ref")  # schemas that have a field list of their own
-_NO_SCHEMAS: Final = ("default", "metadata", "cls", "ref", "schema_ref")  # what an application put there is its own
+_NO_SCHEMAS: Final = ("default", "metadata", "cls", "ref", "schema_ref")  # these hold objects of the application
 _MARKED: Final = "__marks_its_instance__"
 _Node = dict[str, Any]
 
 
 def is_in_validator(instance: BaseModel) -> bool:
-    """Whether a validator of the whole model is at work on ``instance``, in this thread."""
+    """Whether a validator of the whole model runs for ``instance``, in this thread."""
     return bool(_open) and (get_ident(), id(instance)) in _open
 
 
@@ -74,31 +74,31 @@ def let_validators_assign(schema: CoreSchema) -> None:
 
 
 def let_post_init_assign(model: type[BaseModel]) -> None:
-    """Let a model's ``model_post_init``, its own or that of a mixin, run ``within_validator``."""
+    """Make a model's ``model_post_init``, its own or that of a mixin, run ``within_validator``."""
     method = model.model_post_init
     if method is not BaseModel.model_post_init and method.__name__ != "init_private_attributes":  # pydantic's own
         type.__setattr__(model, "model_post_init", _mark_calls(method))
 
 
 def make_repeatable(schema: CoreSchema) -> None:
-    """Change the schema of a model in place: its own fields keep lists where they would keep what is read only once."""
+    """Change the schema of a model in place: its own fields get lists instead of iterators that can be read once."""
     node = cast(_Node, schema)
     while node.get("type") != "model-fields" and isinstance(node.get("schema"), dict):
         node = node["schema"]
     for field in cast("dict[str, _Node]", node.get("fields", {})).values():
         for inner in _nodes(field, _CLASSES):
             if inner.get("type") == "generator":
-                # Any iterable is taken, as before, also where the model is strict.
+                # Any iterable is accepted, as before, also by a strict model.
                 inner.update(type="list", strict=False)
 
 
 def reads_once(schema: CoreSchema) -> bool:
-    """Whether a value of a schema may hold, at any depth, what can be read only once."""
+    """Whether a value of a schema may contain, at any depth, an iterator that can be read only once."""
     return any(node.get("type") == "generator" for node in _nodes(cast(_Node, schema), ()))
 
 
 def _nodes(node: object, ends: tuple[str, ...]) -> Iterator[_Node]:
-    """Walk the schemas within a schema; those of one of the types ``ends`` are not entered."""
+    """Give the schemas within a schema; it does not enter those whose type is in ``ends``."""
     if isinstance(node, dict):
         schema = cast(_Node, node)
         if schema.get("type") in ends:
@@ -126,7 +126,7 @@ def _mark_calls(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def _mark_results(function: Callable[..., object]) -> Callable[..., object]:
-    """Wrap a wrap validator: it gets its instance from what it wraps."""
+    """Wrap a wrap validator, which gets its instance from the inner validator."""
     if hasattr(function, _MARKED):
         return function
 
@@ -136,9 +136,9 @@ def _mark_results(function: Callable[..., object]) -> Callable[..., object]:
             marks.enter_context(within_validator(value))
 
             def inner(*inputs: object) -> object:
-                made = handler(*inputs)
-                marks.enter_context(within_validator(made))
-                return made
+                result = handler(*inputs)
+                marks.enter_context(within_validator(result))
+                return result
 
             return function(value, inner, *arguments)
 

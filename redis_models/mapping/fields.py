@@ -1,4 +1,4 @@
-"""``Field``: pydantic's, with what storage needs to know beside it."""
+"""``Field``: pydantic's ``Field`` with two options for storage."""
 
 from collections.abc import Callable
 from types import EllipsisType
@@ -16,7 +16,7 @@ _NOTHING: Final = Storage()
 
 
 class _PydanticOptions(TypedDict, total=False):
-    """What ``pydantic.Field`` takes too; see there."""
+    """The options of ``pydantic.Field``; see there."""
 
     alias: str | None
     alias_priority: int | None
@@ -104,15 +104,15 @@ def Field(  # pydantic's own spelling
     nocase: bool = False,
     **options: Unpack[_PydanticOptions],
 ) -> Any:
-    """Describe a field: all that ``pydantic.Field`` takes, and what storage needs to know.
+    """Describe a field; it takes all options of ``pydantic.Field``, and those of its storage.
 
     Args:
-        default: Value of instances that are made without one; none means required.
+        default: Value of instances that are made without one; if left out, the field is required.
         default_factory: Makes that value, instead of ``default``.
-        primary_key: Whether the field names the record; exactly one field of a model does.
-        renamed_from: The field's stored name before; ``makemigrations`` then renames without asking.
+        primary_key: Whether this is the primary key; exactly one field of a model is.
+        renamed_from: The field's former stored name; ``makemigrations`` then renames it without asking.
         index: Whether queries can find records by the field; ``Meta.indexes`` has those of several fields.
-        unique: Whether no two records may have the same value, None aside; it is an index, too.
+        unique: Whether no two records may have the same value, except None; it is an index, too.
         nocase: Whether letters A to Z equal a to z in conditions and indexes; for text only.
         options: See ``pydantic.Field``.
     """

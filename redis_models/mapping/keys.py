@@ -1,8 +1,8 @@
 """Names of Redis keys: the only module that handles separators and escapes. Pure.
 
-A record lives at ``{prefix}{sep}{table}{sep}{pk}``, the index of its model at ``{prefix}{sep}{table}{sep}__index``.
-The text of a primary key is escaped, so that it never contains the separator and never equals ``__index``: hence a key
-belongs to one model only, the one whose separator is the last in it, and ``order:item:7`` is never taken for a record
+A record is stored at ``{prefix}{sep}{table}{sep}{pk}``, the index of its model at
+``{prefix}{sep}{table}{sep}__index``. The text of a primary key is escaped, so that it never contains the separator and
+never equals ``__index``. So a key belongs to one model only: ``order:item:7`` is a record of ``order:item``, never one
 of ``order``.
 """
 
@@ -25,13 +25,13 @@ _BOOKKEEPING: Final = "redis_models:{"  # prefix of every key of ``bookkeeping_k
 
 @dataclass(frozen=True)
 class KeySpace:
-    """Where one model's records and index live.
+    """The keys of one model: of its records, and of its index.
 
     Args:
-        prefix: First part of every key, or "" for none. Lower-cased, as by pydantic-aioredis.
-        separator: Stands between the parts; not empty. Lower-cased, as by pydantic-aioredis.
-        table: Second part, used as it is.
-        index_key: Key of the index, where a model names it itself; None for the usual one.
+        prefix: First part of every key, or "" for none. Lower-cased, as in pydantic-aioredis.
+        separator: Text between the parts; not empty. Lower-cased, as in pydantic-aioredis.
+        table: Second part; its case is kept.
+        index_key: Key of the index, if the model names it itself; None for the default.
     """
 
     prefix: str
@@ -45,7 +45,7 @@ class KeySpace:
 
     @cached_property
     def first(self) -> str:
-        """The prefix with its separator, or "" where there is none."""
+        """The prefix with its separator; "" without a prefix."""
         return f"{self.prefix}{self.separator}".lower() if self.prefix else ""
 
     @cached_property
@@ -78,10 +78,10 @@ class KeySpace:
         return self._beside_index(name)
 
     def _beside_index(self, name: str) -> str:
-        return f"{self.index}{self._lowered}{name}"
+        return f"{self.index}{self._separator}{name}"
 
-    def beside(self, name: str) -> str:
-        """Key of a backup of ``adopt``, in the cluster slot of the index; no record of any model has such a key."""
+    def backup_key(self, name: str) -> str:
+        """Key of a backup of ``adopt``, in the cluster slot of the index. No record of any model has such a key."""
         tag, closed, _ = self.index.partition("{")[2].partition("}")
         return f"{{{tag}}}{self.index}:{name}" if tag and closed else f"{{{self.index}}}:{name}"
 
@@ -94,7 +94,7 @@ class KeySpace:
         return unquote(key[len(self.start) :], errors="surrogatepass")
 
     def owns(self, key: str) -> bool:
-        """Whether ``key`` is the key of a record of this model: not its index, not that of a longer prefix."""
+        """Whether ``key`` is the key of a record of this model: not its index, nor a key of a longer prefix."""
         if not key.startswith(self.start) or len(key) == len(self.start):
             return False
         if (
@@ -103,46 +103,46 @@ class KeySpace:
             or (self._may_meet_bookkeeping and key.startswith(_BOOKKEEPING))
         ):
             return False
-        return not _ends_separator(key[len(self.start) :], self._lowered)
+        return not _ends_separator(key[len(self.start) :], self._separator)
 
     def owned(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Give those of some keys that ``owns`` accepts, each once.
+        """Give the keys that ``owns`` accepts, each once.
 
         Args:
-            keys: Keys that match ``pattern``, as bytes. A scan passes many keys, so they are usually checked together:
-                if they contain more separators than their prefixes do, one of them has another separator.
+            keys: Keys that match ``pattern``, as bytes. A scan gives many keys, so they are checked together if
+                possible: if they contain more separators than their prefixes do, one of them has another separator.
         """
-        found, start, separator = dict.fromkeys(keys), self.start.encode(), self._lowered.encode()
-        found.pop(start, None)
+        owned_keys, start, separator = dict.fromkeys(keys), self.start.encode(), self._separator.encode()
+        owned_keys.pop(start, None)
         for name in self._indexes:
-            found.pop(name, None)
+            owned_keys.pop(name, None)
         if len(separator) > 1 or self._may_meet_bookkeeping:
-            return [key for key in found if self.owns(text_of(key))]
-        if b"".join(found).count(separator) == len(found) * start.count(separator):
-            return list(found)
+            return [key for key in owned_keys if self.owns(text_of(key))]
+        if b"".join(owned_keys).count(separator) == len(owned_keys) * start.count(separator):
+            return list(owned_keys)
         size = len(start)
-        return [key for key in found if key.find(separator, size) < 0]
+        return [key for key in owned_keys if key.find(separator, size) < 0]
 
     def owned_members(self, members: Iterable[bytes]) -> list[bytes]:
-        """Do what ``owned`` does for members of an index, which can be anything."""
+        """Do what ``owned`` does for members of an index, which may be any bytes."""
         start = self.start.encode()
         return self.owned(member for member in members if member.startswith(start))
 
     def are_next(self, members: list[bytes], after: bytes | None) -> bool:
-        """Whether members of an index are all the model's, in lexicographic order, and behind ``after``.
+        """Whether all members of a page of the index are the model's, in lexicographic order, and after ``after``.
 
-        Any client can put any member into an index, with any score, so neither is trusted. In the usual case a page is
-        checked as a whole: its first and last member tell how all between them begin.
+        Any client can add any member to an index, with any score, so neither is trusted. Usually a page is checked as a
+        whole: all members between the first and the last begin as these do.
         """
         if not members:
             return True
-        start, mark, times = self._fast
+        start, mark, count = self._page_check
         first, last = members[0], members[-1]
         if not (first.startswith(start) and last.startswith(start)) or sorted(members) != members:
             return False
         if (after is not None and first <= after) or first == start:
             return False
-        if b"".join(members).count(mark) != len(members) * times or self._may_meet_bookkeeping:
+        if b"".join(members).count(mark) != len(members) * count or self._may_meet_bookkeeping:
             return len(self.owned(members)) == len(members)
         return not any(_has(members, name) for name in self._indexes)
 
@@ -154,8 +154,9 @@ class KeySpace:
     def shared_with(self, other: "KeySpace") -> str | None:
         """Give the prefix of keys that could be records of either model, or None.
 
-        Two key spaces may share a prefix, or one lies within the other if that one's separator does not separate them:
-        ``user_`` (separator ``_``) holds no ``user_profile_1``, but every ``user_profile:1``.
+        Two key spaces may have the same prefix. Or one contains the other, if the separator of the outer one does not
+        separate them: ``user_`` (separator ``_``) does not contain ``user_profile_1``, but it contains
+        ``user_profile:1``.
         """
         for first, second in ((self, other), (other, self)):
             if first.index_key is not None and (first.index == second.index or second.owns(first.index)):
@@ -165,50 +166,51 @@ class KeySpace:
             return None
         return None if _ends_separator(inner.start[len(outer.start) :], outer.separator.lower()) else inner.start
 
-    def is_as(self, other: "KeySpace") -> bool:
-        """Whether every primary key has one and the same key in both, whatever its parts are called."""
+    def has_same_keys(self, other: "KeySpace") -> bool:
+        """Whether every primary key gives the same key in both."""
         return (self.start, self.separator.lower()) == (other.start, other.separator.lower())
 
     @cached_property
-    def _lowered(self) -> str:
+    def _separator(self) -> str:
         return self.separator.lower()
 
     @cached_property
-    def _fast(self) -> tuple[bytes, bytes, int]:
-        """The start, the separator's last character, and how often the start has it: a key that has it no more often
-        ends no separator behind its start."""
-        start, mark = self.start.encode(), self._lowered[-1].encode()
+    def _page_check(self) -> tuple[bytes, bytes, int]:
+        """The start, the separator's last character, and how often the start contains that character. A key in which it
+        is not more frequent does not contain a separator after its start."""
+        start, mark = self.start.encode(), self._separator[-1].encode()
         return start, mark, start.count(mark)
 
     @cached_property
     def _indexes(self) -> frozenset[bytes]:
-        """The index, and the key that it usually has: no record has either."""
+        """The key of the index, and its default: records have neither."""
         return frozenset({self.index.encode(), (self.start + INDEX).encode()})
 
     @cached_property
     def _may_meet_bookkeeping(self) -> bool:
-        """Whether keys of the migrations could look like records, because the table has their name."""
+        """Whether bookkeeping keys could look like records, because prefix and table spell their beginning."""
         return self.start.startswith(_BOOKKEEPING) or (
-            _BOOKKEEPING.startswith(self.start) and not _ends_separator(_BOOKKEEPING[len(self.start) :], self._lowered)
+            _BOOKKEEPING.startswith(self.start)
+            and not _ends_separator(_BOOKKEEPING[len(self.start) :], self._separator)
         )
 
     @cached_property
     def _taken(self) -> tuple[str, ...]:
-        """Texts after the prefix that are escaped in primary keys, because indexes have them."""
+        """Primary keys that must be escaped, because they would give the key of an index."""
         own = self.index.removeprefix(self.start) if self.index.startswith(self.start) else INDEX
         return (INDEX,) if own == INDEX else (INDEX, own)
 
     def _escape(self, pk: str) -> str:
-        separator = self._lowered
+        separator = self._separator
         if _ESCAPE not in pk and not _ends_separator(pk, separator):
             return pk if pk not in self._taken else _quote(pk[0]) + pk[1:]
-        # One character of the separator is enough to break it up; it must not be one that the escapes themselves use.
+        # To escape one character of the separator is enough; it must not be a character of the escapes themselves.
         char = next(char for char in separator if char not in _OF_ESCAPES)
         return pk.replace(_ESCAPE, _quote(_ESCAPE)).replace(char, _quote(char))
 
 
 def key_complaint(separator: str, table: str, prefix: str = "") -> str | None:
-    """Say why keys of ``table`` cannot be kept apart from all others by ``separator``; None where they can."""
+    """Say why ``separator`` cannot separate the keys of ``table`` from all others; None if it can."""
     separator = separator.lower()
     if all(char in _OF_ESCAPES for char in separator):
         return f"separator {separator!r} is empty, or made of digits and % only; use ':' or another sign"
@@ -224,13 +226,13 @@ def key_complaint(separator: str, table: str, prefix: str = "") -> str | None:
 
 
 def _has(members: list[bytes], key: bytes) -> bool:
-    """Whether a sorted list has a key."""
+    """Whether a sorted list contains a key."""
     place = bisect_left(members, key)
     return place < len(members) and members[place] == key
 
 
 def _ends_separator(rest: str, separator: str) -> bool:
-    """Whether a separator ends in ``rest``, if only with the help of the one before it: ``:`` after ``::``."""
+    """Whether a separator ends in ``rest``; it may begin in the separator before, as ``::`` in ``:`` after ``::``."""
     return separator in separator[1:] + rest
 
 
@@ -239,7 +241,7 @@ def _quote(char: str) -> str:
 
 
 def bookkeeping_key(namespace: str, name: str) -> str:
-    """Key of the migration engine's own data; all of a namespace share one hash tag, hence one slot.
+    """Key of the migration engine's own data. The keys of a namespace share a hash tag, so they are in one slot.
 
     Args:
         namespace: ``NAMESPACE`` of the settings module.

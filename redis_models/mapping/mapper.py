@@ -1,4 +1,4 @@
-"""The mapper of a model: its keys and the codec of each stored field; see ``compiler``. Pure."""
+"""The mapper of a model: its keys, and the codec of each stored field. ``compiler`` makes it. Pure."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -30,16 +30,16 @@ class Mapper(Generic[M]):
 
     Attributes:
         model: The class.
-        keys: Where its records live.
+        keys: The key space of its records.
         primary_key: Name of the primary key's field.
         version: The version that this code writes.
         ttl: TTL of a new record in seconds, or None.
         fields: Stored fields, in the order of their declaration.
-        names: Their names, likewise.
-        extras: Codec of the values of extra fields (``extra="allow"``), each a stored field of its own; None where the
-            model takes none.
-        is_movable: Whether methods of the model say where its records live, so that it may be elsewhere the next time.
-        hooks: Names of methods that the model overrides and its records go through; see ``overrides``.
+        names: Their names, in the same order.
+        extras: Codec of the values of extra fields (``extra="allow"``), each a stored field of its own; None if the
+            model does not take extra fields.
+        is_movable: Whether methods of the model give the key space, so that it may change.
+        hooks: Names of the overridden methods that read and write records; see ``overrides``.
     """
 
     model: type[M]
@@ -55,12 +55,12 @@ class Mapper(Generic[M]):
 
     @property
     def takes_extras(self) -> bool:
-        """Whether stored fields that are not declared belong to the record, so that reading must ask for all."""
+        """Whether fields that are not declared belong to the record, so that all fields must be read."""
         return self.extras is not None
 
     @property
     def reads_whole(self) -> bool:
-        """Whether reading a record takes all its stored fields, and records may differ in which they have."""
+        """Whether all stored fields of a record must be read; records may have different ones."""
         return self.extras is not None
 
     def key_of(self, pk: object) -> str:
@@ -85,35 +85,35 @@ class Mapper(Generic[M]):
         return self.keys.record(text)
 
     def primary_key_in(self, key: str) -> object:
-        """Give the primary key that is in the key of a record, for records that do not store it.
+        """Read the primary key from the key of a record, for records that do not store it.
 
         Raises:
-            DecodeError: The key is not of this model, or its primary key is unreadable or ambiguous.
+            DecodeError: The key does not belong to this model, or its primary key is unreadable or ambiguous.
         """
         found: list[object] = []
         if self.keys.owns(key):
-            for value in self._key_field.codec.named(self.keys.primary_key(key)):
+            for value in self._key_field.codec.candidates(self.keys.primary_key(key)):
                 with suppress(InvalidPrimaryKeyError):
                     if self.key_of(value) == key:
                         found.append(value)
         if len(found) == 1:
             return found[0]
-        meant = f"may mean {found[0]!r} or {found[1]!r}" if found else "says none"
-        raise DecodeError(key, self.primary_key, None, f"it is the primary key, and the key of the record {meant}")
+        meaning = f"may mean {found[0]!r} or {found[1]!r}" if found else "does not contain it"
+        raise DecodeError(key, self.primary_key, None, f"it is the primary key, and the key of the record {meaning}")
 
     def check_key(self, key: str, pk: object) -> None:
-        """Refuse a record whose key is not that of its primary key: a save would write to another key.
+        """Refuse a record whose key does not match its primary key: a save would write to another key.
 
         Raises:
             DecodeError: The keys differ.
         """
-        meant = self.key_of(pk)
-        if meant != key and is_text(key):  # bytes that are not text have no other key
-            name, reason = self.primary_key, f"belongs under {meant!r}; correct the field, or rename the key"
+        expected = self.key_of(pk)
+        if expected != key and is_text(key):  # bytes that are not text have no other key
+            name, reason = self.primary_key, f"belongs under {expected!r}; correct the field, or rename the key"
             raise DecodeError(key, "", None, f"its {name} {pk!r:.60} {reason}")
 
     def encoded_key(self, key: str) -> dict[str, bytes]:
-        """Give the primary key that is in a key, as it would be stored; nothing if it is unreadable."""
+        """Give the primary key in a key, encoded as its stored field; an empty dict if it is unreadable."""
         try:
             return {self.primary_key: self._key_field.encode(self.primary_key_in(key))}
         except (ValueError, TypeError):
@@ -164,7 +164,7 @@ class Mapper(Generic[M]):
         """Give the stored fields of some values, extra ones last.
 
         Raises:
-            EncodeError: A value cannot be written as its field's type, or an extra field has a name that is taken.
+            EncodeError: As in ``encode``.
         """
         stored = {name: self.encode_field(self.field(name), values[name]) for name in values if name in self.names}
         if self.extras is None:
@@ -191,15 +191,15 @@ class Mapper(Generic[M]):
             stored: Its declared stored fields; all of them if the model takes extras.
 
         Raises:
-            DecodeError: A field does not read back, or the whole is not what the model accepts.
+            DecodeError: A field does not read back, or the model refuses the record.
         """
         values: dict[str, object] | None
         try:
             values = {name: read(stored[name]) for name, read in self._readers}
-        except (*UNREADABLE, ValueError):  # a field is not stored, or needs its whole codec
+        except (*UNREADABLE, ValueError):  # a field is not stored, or its shortcut cannot read it
             values = None
         if values is None:  # outside of the except clause, whose exception may quote a secret
-            values = self._decoded(key, stored)
+            values = self._decode_each(key, stored)
             if self.primary_key not in values:
                 values[self.primary_key] = self.key_input(key)
         if self.extras is not None:
@@ -208,18 +208,18 @@ class Mapper(Generic[M]):
             make = self._own_validation or self.model.__pydantic_validator__.validate_python
             instance: M = make(values, by_alias=False, by_name=True)
             if self._has_validators:
-                self._settle(instance, values, self._kept(values, stored))
+                self._restore_written(instance, values, self._as_written(values, stored))
             return instance
         except (ValidationError, *UNREADABLE) as exc:
-            error = self._unmade(key, stored, exc)
+            error = self._refusal_error(key, stored, exc)
         raise error
 
     def key_input(self, key: str) -> object:
-        """Give the primary key that is in the key of a record, as input of the model."""
+        """Give the primary key in the key of a record, as input of the model."""
         return self._key_field.as_input(self.primary_key_in(key))
 
-    def made(self, key: str, values: dict[str, object], stored: Mapping[str, bytes], kept: Mapping[str, object]) -> M:
-        """Make an instance of values that are decoded already.
+    def make(self, key: str, values: dict[str, object], stored: Mapping[str, bytes], kept: Mapping[str, object]) -> M:
+        """Make an instance of decoded values.
 
         Args:
             key: Key of the record.
@@ -228,7 +228,7 @@ class Mapper(Generic[M]):
             kept: The decoded values of ``stored``.
 
         Raises:
-            DecodeError: It is not what the model accepts.
+            DecodeError: The model refuses the values.
         """
         if self.primary_key not in values:
             values[self.primary_key] = self.key_input(key)
@@ -236,14 +236,14 @@ class Mapper(Generic[M]):
             make = self._own_validation or self.model.__pydantic_validator__.validate_python
             instance: M = make(values, by_alias=False, by_name=True)
             if self._has_validators:
-                self._settle(instance, values, kept)
+                self._restore_written(instance, values, kept)
             return instance
         except (ValidationError, *UNREADABLE) as exc:
-            error = self._unmade(key, stored, exc)
+            error = self._refusal_error(key, stored, exc)
         raise error
 
-    def _unmade(self, key: str, stored: Mapping[str, bytes], exc: Exception) -> DecodeError:
-        """Make the error of a record that the model does not accept."""
+    def _refusal_error(self, key: str, stored: Mapping[str, bytes], exc: Exception) -> DecodeError:
+        """Make the error of a record that the model refuses."""
         if isinstance(exc, ValidationError):
             return self.decode_error(key, _first_place(exc), stored, exc)
         # A validator of the application raised it.
@@ -253,7 +253,7 @@ class Mapper(Generic[M]):
         return error
 
     def decode_one(self, key: str, name: str, raw: bytes) -> object:
-        """Read the value of one field of a record.
+        """Read one field of a record, by its name.
 
         Raises:
             DecodeError: It does not read back as the field's type.
@@ -261,7 +261,7 @@ class Mapper(Generic[M]):
         return self.decode_field(key, self.field(name), raw)
 
     def decode_field(self, key: str, field: StoredField, raw: bytes) -> object:
-        """Read one value back.
+        """Decode one stored field.
 
         Raises:
             DecodeError: It does not read back as the field's type.
@@ -273,10 +273,10 @@ class Mapper(Generic[M]):
         raise error
 
     def conceals(self, name: str, raw: bytes | None = None) -> bool:
-        """Whether the value of a field must not be shown, because its type is secret or the model hides all values.
+        """Whether errors must not show the value of a field, because it is secret or the model hides all values.
 
         Args:
-            name: The field; "" for the record as a whole, which is hidden if any of its fields is.
+            name: The field; "" for the whole record, which is hidden if any of its fields is.
             raw: Its stored bytes, if any: they may have the tag of a secret.
         """
         if self.model.model_config.get("hide_input_in_errors"):
@@ -288,7 +288,7 @@ class Mapper(Generic[M]):
         )
 
     def encode_error(self, name: str, value: object, exc: Exception) -> EncodeError:
-        """Make the error of a value that cannot be written; neither it nor its cause has a secret."""
+        """Make the error of a value that cannot be written; neither the error nor its cause shows a secret."""
         is_secret = self.conceals(name)
         reason = reason_of(exc, is_secret=is_secret)
         error = EncodeError(self.model.__name__, name, mask_if_secret(value, is_secret), reason)
@@ -296,7 +296,7 @@ class Mapper(Generic[M]):
         return error
 
     def decode_error(self, key: str, name: str, stored: Mapping[str, bytes], exc: Exception) -> DecodeError:
-        """Make the error of a record that does not read back; neither it nor its cause has a secret."""
+        """Make the error of a record that does not read back; neither the error nor its cause shows a secret."""
         raw = stored.get(name)
         is_secret = self.conceals(name, raw)
         reason = reason_of(exc, is_secret=is_secret)
@@ -305,36 +305,36 @@ class Mapper(Generic[M]):
         error.__cause__ = None if is_secret or self.conceals("") else exc
         return error
 
-    def _kept(self, values: Mapping[str, object], stored: Mapping[str, bytes]) -> dict[str, object]:
-        """Give values as they were when they were written; ``values`` has the input of such types as Json."""
+    def _as_written(self, values: Mapping[str, object], stored: Mapping[str, bytes]) -> dict[str, object]:
+        """Give the values that were written; for types such as Json, ``values`` has their input instead."""
         declared = {field.name: field for field in self.fields if field.name in values and field.name in stored}
         return {
             name: values[name] if field.source is None else field.codec.decode(stored[name])
             for name, field in declared.items()
         }
 
-    def _settle(self, instance: M, values: Mapping[str, object], kept: Mapping[str, object]) -> None:
-        """Restore a stored value that a validator changed, if the validator would change its result at the next load.
+    def _restore_written(self, instance: M, values: Mapping[str, object], written: Mapping[str, object]) -> None:
+        """Restore a stored value that a validator changed, if the validator would change its own result again.
 
-        The result of a validator that repairs old values stays; one that hashes a password has already done so.
+        The result of a validator that repairs old values stays. A password that was hashed is not hashed again.
         """
-        declared = {field.name: field for field in self.fields if field.name in kept}
+        declared = {field.name: field for field in self.fields if field.name in written}
         attributes: dict[str, object] = vars(instance)
-        made = {name: attributes[name] for name in kept if not is_same(attributes[name], kept[name])}
-        if made:
+        changed = {name: attributes[name] for name in written if not is_same(attributes[name], written[name])}
+        if changed:
             try:
-                inputs = {name: declared[name].as_input(value) for name, value in made.items()}
+                inputs = {name: declared[name].as_input(value) for name, value in changed.items()}
                 reloaded = vars(self.model.model_validate({**values, **inputs}, by_alias=False, by_name=True))
             except ValueError:
                 reloaded = {}
-            for name, value in made.items():
+            for name, value in changed.items():
                 if name not in reloaded or not is_same(reloaded[name], value):
-                    attributes[name] = kept[name]
+                    attributes[name] = written[name]
 
     @cached_property
     def _has_validators(self) -> bool:
-        found = self.model.__pydantic_decorators__
-        return bool(found.field_validators or found.validators or found.model_validators) or any(
+        decorators = self.model.__pydantic_decorators__
+        return bool(decorators.field_validators or decorators.validators or decorators.model_validators) or any(
             is_validated(with_metadata(info)) for info in self.model.model_fields.values()
         )
 
@@ -357,8 +357,8 @@ class Mapper(Generic[M]):
             (field.name, reader_of(field.codec) if field.source is None else field.decode) for field in self.fields
         )
 
-    def _decoded(self, key: str, stored: Mapping[str, bytes]) -> dict[str, object]:
-        """Read field by field, so that an error names the one that does not read back."""
+    def _decode_each(self, key: str, stored: Mapping[str, bytes]) -> dict[str, object]:
+        """Decode field by field, so that an error names the field that does not read back."""
         values: dict[str, object] = {}
         for field in self.fields:
             if (raw := stored.get(field.name)) is not None:

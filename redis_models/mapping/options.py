@@ -1,7 +1,7 @@
 """Options of a model, in two spellings: ``class Meta``, and the class attributes of pydantic-aioredis. Pure.
 
-The class attributes are the truth; ``Meta`` is read once, when the class is made, and becomes them. So both can be read
-and set on the class later, and mean the same.
+The class attributes are what counts: when the class is made, ``Meta`` is read once and sets them. Later the attributes
+can be read and set on the class.
 """
 
 import difflib
@@ -31,7 +31,7 @@ _SPELLINGS: Final = {
 }
 ATTRIBUTES: Final = frozenset(_SPELLINGS.values())
 _FIELDS: Final = 'a list of tuples of fields, as in [("status", "created")], or a dict of them by their names'
-# Options that a subclass does not inherit: two classes over one table, or a version of another shape, would be wrong.
+# Options that a subclass does not inherit: its table, and the version of its fields, are its own.
 _OWN: Final[dict[str, object]] = {"_table_name": None, "_version": 1, "_abstract": False}
 
 
@@ -44,19 +44,19 @@ class NamedFields(NamedTuple):
 
 @dataclass(frozen=True)
 class Options:
-    """What a model says about how it is stored.
+    """The options of a model.
 
     Attributes:
-        primary_key: Name of the field, or None where none is declared.
+        primary_key: Name of the primary key's field, or None if none is declared.
         table: Second part of its keys.
         prefix: First part of its keys, or "".
-        separator: Between the parts of its keys.
-        version: Version of the stored shape, from 1.
+        separator: Text between the parts of its keys.
+        version: Version of its records, from 1.
         ttl: TTL of a record in seconds, or None.
-        auto_save, auto_sync: What a new instance does.
+        auto_save, auto_sync: Whether making an instance saves it, and assigning writes it.
         app: Label of the app it belongs to, or None for the app of its module.
-        abstract: It only serves as a base class and is never stored.
-        managed: Migrations rewrite its records.
+        abstract: Whether it is only a base class and never stored.
+        managed: Whether migrations rewrite its records.
         indexes: Indexes beside those of single fields: the fields of each, and its name or None.
         unique: Likewise, those whose values no two records may share.
     """
@@ -77,12 +77,12 @@ class Options:
 
 
 def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
-    """Take the options out of a class body; give the class attributes that they are, defaults of its own included.
+    """Take the options out of a class body; give them as class attributes, with defaults for those not inherited.
 
     Raises:
         ModelDeclarationError: ``Meta`` has a name that is not an option, or contradicts the class attribute beside it.
     """
-    meta = namespace.pop("Meta", None)  # pydantic would take one that is made elsewhere for a field without a type
+    meta = namespace.pop("Meta", None)  # pydantic would take a Meta that is made elsewhere for a field without a type
     options = _attributes_of_meta(model, meta) if isinstance(meta, type) else {}
     for attribute in ATTRIBUTES & namespace.keys():
         value = namespace.pop(attribute)
@@ -99,10 +99,10 @@ def take_options(model: str, namespace: dict[str, object]) -> dict[str, object]:
 
 
 def read_options(model: type) -> Options:
-    """Read the options off a class.
+    """Read the options of a class.
 
     Raises:
-        ModelDeclarationError: One of them has a value it cannot have.
+        ModelDeclarationError: An option has a wrong value.
     """
     value = {name: _read(model, name) for name in _SPELLINGS}
     version, ttl = value["version"], value["ttl"]
@@ -141,7 +141,7 @@ def _read(model: type, name: str) -> object:
 
 
 def _attributes_of_meta(model: str, meta: type) -> dict[str, object]:
-    found: dict[str, object] = {}
+    attributes: dict[str, object] = {}
     for base in reversed(meta.__mro__[:-1]):
         for name, value in vars(base).items():
             if name.startswith("__"):
@@ -149,8 +149,8 @@ def _attributes_of_meta(model: str, meta: type) -> dict[str, object]:
             if name not in _SPELLINGS:
                 raise ModelDeclarationError(model, f"Meta.{name} is not an option{_suggestion(name)}")
             if base is meta or _SPELLINGS[name] not in _OWN:
-                found[_SPELLINGS[name]] = value
-    return found
+                attributes[_SPELLINGS[name]] = value
+    return attributes
 
 
 def _is_number(value: object) -> bool:
@@ -218,5 +218,5 @@ def _text(value: object) -> str | None:
 
 
 def _suggestion(name: str) -> str:
-    near = difflib.get_close_matches(name, _SPELLINGS, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; the options are {', '.join(sorted(_SPELLINGS))}"
+    matches = difflib.get_close_matches(name, _SPELLINGS, n=1)
+    return f"; did you mean {matches[0]!r}?" if matches else f"; the options are {', '.join(sorted(_SPELLINGS))}"

@@ -1,7 +1,8 @@
-"""Shapes of models that override ``serialize_partially`` or ``deserialize_partially``: records go through these. Pure.
+"""Mappers of models that override ``serialize_partially`` or ``deserialize_partially``. Pure.
 
-The hooks have pydantic-aioredis' contract: they get plain values and return what Redis gets, and the reverse. A value
-that a hook returns unchanged is written and read exactly as without it; only a value that it changed is used as it is.
+These hooks read and write every record, with pydantic-aioredis' contract: one gets plain values and returns what Redis
+gets, the other does the reverse. A value that a hook returns unchanged is written and read exactly as without the hook;
+a value that it changed is used as it is.
 """
 
 from collections import deque
@@ -26,12 +27,12 @@ _NOTHING: Final = object()
 
 
 class ModelHooks(NamedTuple):
-    """What a model overrides of pydantic-aioredis' methods that decide how and where records are stored.
+    """The methods that a model overrides and that decide how and where its records are stored.
 
     Attributes:
-        serialize: Its ``serialize_partially``, or None where that is the library's.
-        deserialize: Likewise.
-        keys: Gives where its records live, which may be elsewhere the next time; None where its options say it.
+        serialize: Its ``serialize_partially``; None for the library's.
+        deserialize: Its ``deserialize_partially``; None for the library's.
+        keys: Gives its key space, which may change from call to call; None if its options give it.
     """
 
     serialize: RecordHook | None
@@ -40,7 +41,7 @@ class ModelHooks(NamedTuple):
 
 
 def with_hooks(mapper: Mapper[M], hooks: ModelHooks) -> Mapper[M]:
-    """Give a shape that heeds what a model overrides; the same one where it overrides nothing."""
+    """Give a mapper that uses the hooks of a model; the same mapper if it overrides nothing."""
     if hooks == (None, None, None):
         return mapper
     attributes = {field.name: getattr(mapper, field.name) for field in fields(mapper)}
@@ -55,11 +56,11 @@ def with_hooks(mapper: Mapper[M], hooks: ModelHooks) -> Mapper[M]:
 
 @dataclass(frozen=True)
 class HookedMapper(Mapper[M], Generic[M]):
-    """A shape whose records go through hooks of the model.
+    """A mapper that calls hooks of the model for every record.
 
     Attributes:
-        serialize: Gives what to store of some fields, or None.
-        deserialize: Gives what the model makes an instance from, or None.
+        serialize: Gives the stored form of some fields, or None.
+        deserialize: Gives the input of the model, or None.
     """
 
     serialize: RecordHook | None = None
@@ -67,7 +68,7 @@ class HookedMapper(Mapper[M], Generic[M]):
 
     @property
     def reads_whole(self) -> bool:
-        """A hook may look at what is not declared, and may have stored it itself."""
+        """True: a hook may read fields that are not declared, and may have written them."""
         return True
 
     def encode(self, instance: M) -> dict[str, bytes]:
@@ -86,12 +87,12 @@ class HookedMapper(Mapper[M], Generic[M]):
         is_whole = len(values) >= len(self.names)
 
         def complaint(reason: str) -> EncodeError:
-            hint = "" if is_whole else ". It got only these fields; get the record, assign and save it instead"
+            hint = "" if is_whole else ". It was given only these fields; get the record, assign and save it instead"
             return _HookError(self.model.__name__, "serialize_partially", None, f"{reason}{hint}")
 
-        written = self._told("serialize_partially", hook, shown, complaint)
-        usual = self._usual({name: values[name] for name in values if name in written and name in self.codecs})
-        return {name: self._raw(name, value, values, usual) for name, value in written.items()}
+        written = self._call_hook("serialize_partially", hook, shown, complaint)
+        usual = self._library_values({name: values[name] for name in values if name in written and name in self.codecs})
+        return {name: self._bytes_of(name, value, values, usual) for name, value in written.items()}
 
     def decode(self, key: str, stored: Mapping[str, bytes]) -> M:
         if self.deserialize is None:
@@ -99,33 +100,33 @@ class HookedMapper(Mapper[M], Generic[M]):
         stored = {name: raw for name, raw in stored.items() if not name.startswith(RESERVED)}
         shown = self._shown(stored)
         read = self._read(key, shown, self.deserialize)
-        usual = self._usual_back({name: shown[name] for name in shown if name in read and name in self.codecs})
-        kept: dict[str, object] = {}
+        usual = self._library_values_back({name: shown[name] for name in shown if name in read and name in self.codecs})
+        written: dict[str, object] = {}
         values: dict[str, object] = {}
         for name, value in read.items():
             if name in self.codecs:
                 field = self.field(name)
-                kept[name] = self._value(key, field, value, usual.get(name, _NOTHING), stored.get(name))
-                values[name] = field.as_input(kept[name]) if field.source is not None else kept[name]
+                written[name] = self._value(key, field, value, usual.get(name, _NOTHING), stored.get(name))
+                values[name] = field.as_input(written[name]) if field.source is not None else written[name]
             elif self.extras is not None:
                 is_left = name in shown and value is shown[name]
                 values |= self._decode_extras(self.extras, {name: stored[name]}) if is_left else {name: value}
-        return self.made(key, values, stored, kept)
+        return self.make(key, values, stored, written)
 
-    def opened(self, key: str, stored: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Give a record as it would be stored without the hooks: what these read of it, in bytes that people can read.
+    def without_hooks(self, key: str, stored: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Give a record as it would be stored without the hooks, so that people can read it.
 
         Raises:
-            DecodeError: The hook does not read it, or the model refuses what it gives.
-            EncodeError: A value of it cannot be written as its field's type.
+            DecodeError: The hook cannot read the record, or the model refuses what the hook returns.
+            EncodeError: A value cannot be written as its field's type.
         """
         instance = self.decode(key, stored)
         plain = {name: instance.__dict__[name] for name in self.names} | (instance.model_extra or {})
-        known = {*stored, *instance.model_fields_set}
-        return super().encode_some({name: value for name, value in plain.items() if name in known})
+        set_names = {*stored, *instance.model_fields_set}
+        return super().encode_some({name: value for name, value in plain.items() if name in set_names})
 
     def columns(self, key: str, names: Sequence[str], stored: Mapping[str, bytes]) -> dict[str, object] | None:
-        """Give some fields as the hook gives them; None where it is the library's."""
+        """Give some fields as the hook returns them; None if the model does not override it."""
         if self.deserialize is None:
             return None
         shown = self._shown(stored)
@@ -137,22 +138,22 @@ class HookedMapper(Mapper[M], Generic[M]):
             return super().decode_one(key, name, raw)
         shown = self._shown({name: raw})
         read = self._read(key, shown, self.deserialize)
-        return self._value(key, self.field(name), read.get(name), self._usual_back(shown)[name], raw)
+        return self._value(key, self.field(name), read.get(name), self._library_values_back(shown)[name], raw)
 
-    def _told(
+    def _call_hook(
         self, name: str, hook: RecordHook, values: dict[str, Any], complaint: Callable[[str], Exception]
     ) -> Mapping[str, object]:
-        """Call a hook, whose errors are those of the record that it was called for."""
+        """Call a hook; its errors become errors of the record."""
         error: Exception | None = None
         result: object = None
         try:
             result = hook(values)
-        except Exception as exc:  # whatever the application raises; it is the cause of ours, unless it may tell secrets
+        except Exception as exc:  # the application may raise anything; it becomes our cause, unless it may show secrets
             is_secret = self.conceals("")
             text = "" if is_secret else f": {exc!s:.200}"
             error = complaint(f"{self.model.__name__}.{name} raised {type(exc).__name__}{text}")
             error.__cause__ = None if is_secret else exc
-        if error is not None:  # behind the clause, so that it has no context either
+        if error is not None:  # outside of the except clause, so that __context__ is not set either
             raise error
         if not isinstance(result, Mapping):
             raise complaint(f"{self.model.__name__}.{name} returned {type(result).__name__}; it must return the dict")
@@ -162,10 +163,10 @@ class HookedMapper(Mapper[M], Generic[M]):
         def complaint(reason: str) -> DecodeError:
             return DecodeError(key, "", None, reason)
 
-        return self._told("deserialize_partially", hook, dict(shown), complaint)
+        return self._call_hook("deserialize_partially", hook, dict(shown), complaint)
 
-    def _raw(self, name: str, written: object, values: Mapping[str, object], usual: Mapping[str, object]) -> bytes:
-        """Give the bytes of what the hook gave for one name."""
+    def _bytes_of(self, name: str, written: object, values: Mapping[str, object], usual: Mapping[str, object]) -> bytes:
+        """Give the bytes of the value that the hook returned for one name."""
         if name.startswith(RESERVED):
             raise EncodeError(self.model.__name__, name, None, f"names that begin with one of {RESERVED} are reserved")
         if name in values:
@@ -183,20 +184,20 @@ class HookedMapper(Mapper[M], Generic[M]):
         reason = f"serialize_partially returned a {type(written).__name__} for it; Redis takes text, bytes and numbers"
         raise EncodeError(self.model.__name__, name, None, reason)
 
-    def _usual(self, values: Mapping[str, object]) -> dict[str, object]:
-        """Give what the library's own hook makes of values; for one that it refuses, what nothing equals."""
+    def _library_values(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Give what the library's own hook returns for values; for a value that it refuses, an object unlike any."""
         shown = {name: _as_dict(value) for name, value in values.items()}
         return _make_each(shown, lambda group: partial.serialize(self, group, _default_of(self.model)))
 
-    def _usual_back(self, shown: Mapping[str, object]) -> dict[str, object]:
-        """Give what the library's own hook makes of stored text, likewise."""
+    def _library_values_back(self, shown: Mapping[str, object]) -> dict[str, object]:
+        """Give what the library's own hook returns for stored text, likewise."""
         return _make_each(shown, lambda group: partial.deserialize(self, group, _object_hook_of(self.model)))
 
     def _shown(self, stored: Mapping[str, bytes]) -> dict[str, Any]:
         return {name: _text(raw) for name, raw in stored.items()}
 
     def _value(self, key: str, field: StoredField, read_value: object, usual: object, raw: bytes | None) -> object:
-        """Give the value that the hook means for a field."""
+        """Give the value of a field, from what the hook returned."""
         if raw is not None and _is_unchanged(read_value, usual):
             return self.decode_field(key, field, raw)
         codec = field.codec
@@ -205,26 +206,26 @@ class HookedMapper(Mapper[M], Generic[M]):
                 return read(read_value)
             except (ValueError, TypeError):
                 continue
-        return read_value  # for the model's own validators to say what it is
+        return read_value  # the model's own validators decide
 
 
 class _HookError(EncodeError):
-    """What a hook of the model raised."""
+    """A hook of the model raised an error."""
 
     def __str__(self) -> str:
         return f"{self.model}: the record cannot be stored: {self.reason}"
 
 
 def _make_each(
-    values: Mapping[str, object], make: Callable[[Mapping[str, object]], dict[str, object]]
+    values: Mapping[str, object], convert: Callable[[Mapping[str, object]], dict[str, object]]
 ) -> dict[str, object]:
-    """Make something of all at once, or, where one of them is refused, of each that is not."""
+    """Convert all values at once; if one is refused, convert each of the others alone."""
     try:
-        return make(values)
+        return convert(values)
     except (TypeError, ValueError):
         if len(values) == 1:
             return dict.fromkeys(values, _NOTHING)
-        return {name: _make_each({name: value}, make)[name] for name, value in values.items()}
+        return {name: _make_each({name: value}, convert)[name] for name, value in values.items()}
 
 
 def _is_unchanged(value: object, usual: object) -> bool:
@@ -235,7 +236,7 @@ def _is_unchanged(value: object, usual: object) -> bool:
 
 
 def _text(raw: bytes) -> str | bytes:
-    """Give stored bytes as a client that answers text does, and what is none as it is."""
+    """Give stored bytes as text, as a client with ``decode_responses`` does; bytes that are not UTF-8 stay bytes."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -243,7 +244,7 @@ def _text(raw: bytes) -> str | bytes:
 
 
 def _as_dict(value: object) -> object:
-    """Give a value with dicts in the place of models, as ``dict()`` of pydantic 1 did; its containers are new ones."""
+    """Replace models in a value by dicts, as ``dict()`` of pydantic 1 did; containers are copied."""
     if isinstance(value, BaseModel):
         return {
             name: _as_dict(member) for name, member in (*value.__dict__.items(), *(value.model_extra or {}).items())

@@ -1,7 +1,7 @@
-"""Some fields of a record to JSON values and back, without an instance, as in pydantic-aioredis. Pure.
+"""Some fields of a record as JSON values, without an instance, as in pydantic-aioredis. Pure.
 
 Columns and partial writes use values that JSON knows: ``str``, ``int`` and ``float`` fields are text as they are
-stored, a date is its ISO text, a model a dict. Types that pydantic-aioredis could not store come as Python values.
+stored, a date is its ISO text, a model a dict. Types that pydantic-aioredis could not store are Python values.
 """
 
 import datetime
@@ -32,20 +32,19 @@ _NONE: Final = "None"
 def serialize(
     mapper: Mapper[Any], data: Mapping[str, object], default: Callable[[Any], object] | None = None
 ) -> dict[str, object]:
-    """Give fields as pydantic-aioredis' clients take them; names of other fields pass through.
+    """Give fields as pydantic-aioredis' clients take them; fields that the model does not have stay unchanged.
 
     Args:
         mapper: The model.
-        data: Values by field, not validated; it stays as it is.
-        default: Gives what to write in place of a value that neither the field's type nor JSON knows, or raises
-            ``TypeError``.
+        data: Values by field, not validated. It is not changed.
+        default: Gives a JSON value for a value that neither the field's type nor JSON knows, or raises ``TypeError``.
 
     Returns:
-        A new dict: ``str``, ``int`` and ``float`` fields hold what they held, None in an optional one is the text
+        A new dict: values of ``str``, ``int`` and ``float`` fields are unchanged, None in an optional one is the text
         ``None``, and everything else is JSON text.
 
     Raises:
-        EncodeError: A value cannot be written; it is a ``TypeError``, as in pydantic-aioredis.
+        EncodeError: A value cannot be written; this is also a ``TypeError``, as in pydantic-aioredis.
     """
     codecs = mapper.codecs
     values: dict[str, object] = {}
@@ -55,7 +54,7 @@ def serialize(
             continue
         except (ValueError, TypeError) as exc:
             error = mapper.encode_error(name, value, exc)
-        raise error  # behind the clause: what was raised in it may quote a secret
+        raise error  # outside of the except clause, whose exception may quote a secret
     return values
 
 
@@ -66,13 +65,13 @@ def deserialize(
     *,
     key: str | None = None,
 ) -> dict[str, object]:
-    """Give stored fields as pydantic-aioredis' columns have them; names of other fields pass through.
+    """Give stored fields as pydantic-aioredis' columns; fields that the model does not have stay unchanged.
 
     Args:
         mapper: The model.
-        data: Stored text or bytes by field; anything else passes through. It stays as it is.
-        object_hook: Gives what to put in the place of a JSON object.
-        key: Where they lie, for errors.
+        data: Stored text or bytes by field; other values stay unchanged. It is not changed.
+        object_hook: Gives the value of a JSON object.
+        key: Key of the record, for errors.
 
     Returns:
         A new dict, in the order of ``data``.
@@ -109,7 +108,7 @@ def _serialize_value(codec: FieldCodec, value: object, default: Callable[[Any], 
         except TypeError:
             if not isinstance(value, (dict, list, tuple)):
                 raise
-            # What ``dict()`` makes of models within it, which may hold what JSON does not know.
+            # The dicts of models within it, which may contain values that JSON does not know.
             return codec.encode(codec.validate(cast(object, value))).decode()
 
 
@@ -141,7 +140,7 @@ def _form_of(codec: FieldCodec) -> _Form:
 
 
 def _is_known_to_aioredis(annotation: object, inside: tuple[object, ...]) -> bool:
-    """Whether pydantic-aioredis could store values of ``annotation``; ``inside``: the models that it is a part of."""
+    """Whether pydantic-aioredis could store values of ``annotation``; ``inside`` are the models around it."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return codec_for(annotation).kind == codec_for(arguments[0]).kind and _is_known_to_aioredis(
@@ -177,7 +176,7 @@ def _is_container(annotation: object) -> bool:
     )
 
 
-_BOOLS: Final = (bool, bool | None)  # which 1 and 0 are read as, too
+_BOOLS: Final = (bool, bool | None)  # 1 and 0 are read as bools, too
 _ANYTHING: Final[tuple[object, ...]] = (Any, object, None, typing.Hashable)
 _CONTAINERS: Final = (dict, list, tuple, abc.Mapping, abc.Sequence)
 _SCALARS: Final = (

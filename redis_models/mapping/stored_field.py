@@ -1,4 +1,4 @@
-"""One stored field of a model, the stamp beside it, and which names and values may be stored. Pure."""
+"""One stored field of a model, the stamp of a record, and which names and primary keys may be stored. Pure."""
 
 import re
 from collections import deque
@@ -40,7 +40,7 @@ _NO_STAMP: Final = (
 RESERVED: Final = ("_v", "_b")
 
 
-# Not told apart by their text (all secrets are asterisks, sets have no order), or several keys in disguise.
+# Different values may have the same text (secrets are asterisks, sets have no order), or one value is several keys.
 _NO_PRIMARY_KEYS: Final[tuple[type, ...]] = (
     list,
     dict,
@@ -62,7 +62,7 @@ _NO_PRIMARY_KEYS: Final[tuple[type, ...]] = (
 
 
 def is_plain(pk: object) -> bool:
-    """Whether a value can name a record: its text is its own."""
+    """Whether a value can be a primary key: different values have different texts."""
     return pk is not None and not issubclass(type(pk), _NO_PRIMARY_KEYS)
 
 
@@ -72,9 +72,9 @@ class StoredField:
 
     Attributes:
         name: Name in the class and in the hash.
-        codec: How its values become bytes.
-        source: Codec of what the model makes its values from, where that is something else, as with ``Json`` and
-            ``Base64Bytes``; validating a value once more would fail there, or spoil it.
+        codec: Codec of its values.
+        source: Codec of the field's input, if that differs from the value, as with ``Json`` and ``Base64Bytes``:
+            to validate a value again would fail, or change it.
     """
 
     name: str
@@ -82,29 +82,28 @@ class StoredField:
     source: FieldCodec | None = None
 
     def encode(self, value: object) -> bytes:
-        """Give the bytes of a value, if they would be read back; ``ValueError`` or ``TypeError`` otherwise."""
+        """Give the bytes of a value; ``ValueError`` or ``TypeError`` if it would not read back."""
         raw = self.codec.encode(value)
-        if self.source is not None and not self.source.makes_again(value):
+        if self.source is not None and not self.source.rebuilds(value):
             raise ValueError(
                 "its type cannot read back what it serializes to; set the fields with exclude=True to their defaults"
             )
         return raw
 
     def decode(self, raw: bytes) -> object:
-        """Give what the model makes the field's value from; ``ValueError`` where nothing reads back."""
+        """Decode the field into input of the model; ``ValueError`` if it does not read back."""
         return self.as_input(self.codec.decode(raw))
 
     def as_input(self, value: object) -> object:
-        """Give what the model makes ``value`` from."""
+        """Give the input that the model makes ``value`` from."""
         return value if self.source is None else self.source.as_input(value)
 
 
 def stored_version(key: str, raw: bytes | None) -> int:
-    """Give the version of a record's stamp; records without a stamp are of version 1.
+    """Read the version of a record from its stamp; a record without a stamp has version 1.
 
     Raises:
-        DecodeError: It is not a stamp: ``str`` of a whole number from 1, of at most 15 digits. The scripts check the
-            same, in ``lua/stamp.lua``.
+        DecodeError: The stamp is not a whole number from 1, of at most 15 digits. ``lua/stamp.lua`` accepts the same.
     """
     if raw is None:
         return 1
@@ -114,7 +113,7 @@ def stored_version(key: str, raw: bytes | None) -> int:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be an attribute's: one that is not UTF-8 is another program's, and stays."""
+    """Whether a name is valid text. A field whose name is not UTF-8 belongs to another program, and is kept."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -12,16 +12,16 @@ __all__ = ["StoredModel"]
 
 
 class StoredModel(BaseModel):
-    """A pydantic model with a shape: what type variables below ``Model`` are bound to.
+    """A pydantic model with a mapper; packages below ``model`` use it as the bound of their type variables.
 
-    The metaclass of ``Model`` and its own body give the values; here stands what they are, for type checkers.
+    The metaclass and the body of ``Model`` set the attributes; they are declared here for type checkers.
     """
 
     if TYPE_CHECKING:
         __mapper__: ClassVar[Mapper[Any]]
         __options__: ClassVar[Options]
-        __overrides__: ClassVar[frozenset[str]]  # verbs that it has of its own
-        _store: ClassVar[Any]  # a Store, which lies above
+        __overrides__: ClassVar[frozenset[str]]  # verbs that the application overrides
+        _store: ClassVar[Any]  # a Store, which this package must not import
 
         @classmethod
         def get_primary_key_field(cls) -> str: ...

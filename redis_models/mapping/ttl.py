@@ -1,4 +1,4 @@
-"""TTL of records: as callers give it, and as the scripts take it. Pure."""
+"""The TTL of a record: what callers may give, and the argument that scripts take. Pure."""
 
 from datetime import timedelta
 from enum import Enum
@@ -21,19 +21,19 @@ class LifeSpanWord(Enum):
 
 KEEP: Final = LifeSpanWord.KEEP  # leaves the TTL of a record unchanged
 FOREVER: Final = LifeSpanWord.FOREVER  # removes it
-LifeSpan = float | timedelta | LifeSpanWord  # seconds, unless it says otherwise
-TtlArgument = str | int  # as the scripts take it: "" leaves it as it is, 0 removes it, else milliseconds
+LifeSpan = float | timedelta | LifeSpanWord  # a number is in seconds
+TtlArgument = str | int  # as scripts take it: "" keeps the TTL, 0 removes it, else milliseconds
 
 
 def ttl_argument(model: type, life_span: object) -> TtlArgument:
-    """Give a TTL as the scripts take it.
+    """Give a TTL as scripts take it.
 
     Args:
-        model: For the error only.
+        model: The model, for the error.
         life_span: Seconds above 0, to the millisecond; a timedelta; KEEP or FOREVER.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: ``life_span`` is something else.
     """
     if isinstance(life_span, LifeSpanWord):
         return "" if life_span is KEEP else 0
@@ -47,5 +47,5 @@ def ttl_argument(model: type, life_span: object) -> TtlArgument:
 
 
 def ttl_of_new(argument: TtlArgument) -> TtlArgument:
-    """Give the argument that has the scripts do to new records only what ``argument`` does to all."""
+    """Give the argument that makes scripts set this TTL on new records only."""
     return f"+{argument}" if argument else ""

@@ -1,4 +1,4 @@
-"""Assignments to one instance: batched into one write, or undone; and the lock that orders its saves."""
+"""Assignments to an instance: batched into one write, or undone; and the lock that orders its saves."""
 
 import asyncio
 import copy
@@ -20,19 +20,19 @@ __all__ = [
     "state_of",
 ]
 
-NO_CONTEXT: Final = nullcontext()  # may be entered again and again
+NO_CONTEXT: Final = nullcontext()  # may be entered many times
 UNSET: Final = (None, None)  # auto_save and auto_sync of an instance without its own: the class decides
 State = dict[str, Any]
 _CONTAINERS: Final = (list, dict, set, deque, bytearray)
 
 
 class UpdateBlocks:
-    """The ``update()`` blocks of one instance that are open now.
+    """The open ``update()`` blocks of one instance.
 
     Attributes:
-        settings: auto_save and auto_sync as they were before the first.
-        open: How many there are.
-        saved: The instance when one of them last wrote it, or None.
+        settings: auto_save and auto_sync before the first block.
+        open: The number of open blocks.
+        saved: The state of the instance when a block last wrote it, or None.
     """
 
     __slots__ = ("open", "saved", "settings")
@@ -41,7 +41,7 @@ class UpdateBlocks:
         self.settings, self.open = settings, 0
         self.saved: State | None = None
 
-    def note(self, instance: StoredModel) -> None:
+    def mark_saved(self, instance: StoredModel) -> None:
         """Note that ``instance`` equals its record."""
         self.saved = state_of(instance)
 
@@ -57,7 +57,7 @@ def batched_assignments(instance: StoredModel) -> Generator[UpdateBlocks]:
     try:
         yield blocks
     except BaseException:
-        state = blocks.saved  # the record has the state that another block has written meanwhile
+        state = blocks.saved  # another block may have written the record meanwhile
         restore_state(instance, before if state is None or state is saved else _copy_state(state))
         raise
     finally:

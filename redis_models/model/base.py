@@ -1,4 +1,4 @@
-"""The base of model classes, without a server: options, keys, and the hooks that write and read some fields."""
+"""The base of model classes, without a server: options, keys, and the hooks that serialize fields."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
@@ -37,24 +37,24 @@ def _takes_none(info: FieldInfo) -> bool:
     return type(None) in get_args(info.annotation)
 
 
-def _is_library_method(method: Hook, ours: Hook) -> bool:
-    return getattr(method, "__func__", method) is getattr(ours, "__func__", None)
+def _is_library_method(method: Hook, library_method: Hook) -> bool:
+    return getattr(method, "__func__", method) is getattr(library_method, "__func__", None)
 
 
 def _key_part(model: "type[_AbstractModel]", name: str) -> str:
-    """Ask a method that a model may override for a part of its keys."""
+    """Call a method that a model may override and that gives a part of its keys."""
     value: object = getattr(model, name)()
     if not isinstance(value, str) or not (value or name == "_get_prefix"):
-        raise ModelDeclarationError(model.__name__, f"{name}() gave {value!r:.60}; it must return text")
+        raise ModelDeclarationError(model.__name__, f"{name}() returned {value!r:.60}; it must return text")
     return value
 
 
 class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
-    """Base of ``Model``; pydantic-aioredis gave it this name, and its applications import it."""
+    """Base of ``Model``; applications import it under this name, which pydantic-aioredis gave it."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=True)
 
-    if not TYPE_CHECKING:  # declared at the metaclass, so that a model may annotate its own or not, as it likes
+    if not TYPE_CHECKING:  # declared in the metaclass, so that a model may set them with or without an annotation
         _auto_save = False
         _auto_sync = False
         _ttl = None
@@ -89,7 +89,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
             self.set_auto_sync(value)
 
     def set_auto_save(self, auto_save: bool = True) -> None:
-        """Set what ``auto_save`` says of this instance."""
+        """Set ``auto_save`` of this instance."""
         object.__setattr__(self, "__auto__", (auto_save, getattr(self, "__auto__", UNSET)[1]))
 
     def set_auto_sync(self, auto_sync: bool = True) -> None:
@@ -108,7 +108,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
 
     @classmethod
     def _get_prefix(cls) -> str:
-        """The prefix of keys, with its separator; a model may override it and the next two methods."""
+        """The prefix of keys, with its separator. A model may override this and the next two methods."""
         prefix = cls.__options__.prefix.lower()
         return f"{prefix}{cls._get_separator()}" if prefix else ""
 
@@ -122,13 +122,13 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
 
     @classmethod
     def __hooks__(cls) -> ModelHooks:
-        """The methods that a subclass overrides and that decide how and where its records are stored."""
-        ours, names = _AbstractModel, ("get_table_index_key", "_get_prefix", "_get_separator", "_get_tablename")
-        has_keys = not all(_is_library_method(getattr(cls, name), getattr(ours, name)) for name in names)
+        """The overridden methods that decide how and where records are stored."""
+        base, names = _AbstractModel, ("get_table_index_key", "_get_prefix", "_get_separator", "_get_tablename")
+        has_keys = not all(_is_library_method(getattr(cls, name), getattr(base, name)) for name in names)
         serialize, deserialize = cls.serialize_partially, cls.deserialize_partially
         return ModelHooks(
-            None if _is_library_method(serialize, ours.serialize_partially) else serialize,
-            None if _is_library_method(deserialize, ours.deserialize_partially) else deserialize,
+            None if _is_library_method(serialize, base.serialize_partially) else serialize,
+            None if _is_library_method(deserialize, base.deserialize_partially) else deserialize,
             cls.__key_space__ if has_keys else None,
         )
 
@@ -141,10 +141,10 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
         if complaint := key_complaint(separator, table, prefix):
             raise ModelDeclarationError(cls.__name__, complaint)
         keys = KeySpace(prefix, separator, table)
-        if keys.first != first:  # it does not end with the separator; keys begin with it all the same
+        if keys.first != first:  # it does not end with the separator, but keys begin with it
             keys = KeySpace("", separator, first + table)
         if index.startswith(keys.start) and "%" in index[len(keys.start) :]:
-            raise ModelDeclarationError(cls.__name__, f"get_table_index_key() gave {index!r}; leave out the %")
+            raise ModelDeclarationError(cls.__name__, f"get_table_index_key() returned {index!r}; remove the %")
         return keys if keys.index == index else KeySpace(keys.prefix, separator, keys.table, index)
 
     @classmethod
@@ -166,7 +166,7 @@ class _AbstractModel(Pydantic1Model, StoredModel, metaclass=ModelMeta):
 
     @classmethod
     def __json_hooks__(cls) -> tuple[Hook | None, Hook | None]:
-        """``json_default`` and ``json_object_hook`` where a subclass has its own, else None."""
+        """``json_default`` and ``json_object_hook`` if a subclass overrides them, else None."""
         default, hook = cls.json_default, cls.json_object_hook
         return (
             None if _is_library_method(default, _AbstractModel.json_default) else default,

@@ -1,6 +1,6 @@
-"""``Model.delete`` and ``instance.delete``: one word, two meanings, so that neither can be taken for the other.
+"""``Model.delete(ids)`` and ``instance.delete()``: one name, two methods.
 
-pydantic-aioredis' was a class method whose ids could be left out: ``book.delete()`` emptied the table of books.
+In pydantic-aioredis it was a class method whose ids could be left out: ``book.delete()`` emptied the table of books.
 """
 
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
@@ -14,7 +14,7 @@ M = TypeVar("M", bound=StoredModel)
 
 
 class DeleteAccess:
-    """Gives a class the verb that takes primary keys, an instance the one that deletes its own record."""
+    """On a class, the verb that takes primary keys; on an instance, the verb that deletes its record."""
 
     @overload
     def __get__(self, instance: None, owner: type[M]) -> "DeleteRecords[M]": ...
@@ -42,10 +42,10 @@ class DeleteRecords(Generic[M]):
             """Delete one record or several by primary key; ``delete_all`` deletes all.
 
             Args:
-                ids: A primary key, or a list, tuple or set of them. Never left out: that is mostly a mistake.
+                ids: A primary key, or a list, tuple or set of them. Required: to leave it out is mostly a mistake.
 
             Returns:
-                How many records existed, and how many members the index lost; None for an empty list.
+                How many records existed, and how many members were removed from the index; None for an empty list.
 
             Raises:
                 TypeError: ``ids`` is left out, or None.
@@ -69,10 +69,10 @@ class DeleteRecord(Generic[M]):
         self._instance = instance
 
     async def __call__(self) -> list[int] | None:
-        """Delete the record of this instance; the instance stays as it is.
+        """Delete the record of this instance; the instance does not change.
 
         Returns:
-            1 and 1; 0 where there was no record, or none in the index.
+            How many records existed, and how many members were removed from the index: 0 or 1.
 
         Keys: deletes the record, and its member of the index.
         """

@@ -1,4 +1,4 @@
-"""The metaclass of models: it reads options, finds the primary key, and separates verbs from fields of their names."""
+"""The metaclass of models: it reads options, finds the primary key, and allows fields with the names of verbs."""
 
 import copy
 import functools
@@ -39,7 +39,7 @@ else:
 
 __all__ = ["ModelMeta", "is_live"]
 
-# Data descriptors hide what the instance holds, and these two are words of the constructor.
+# These two are arguments of the constructor, and properties, which would hide a field's value.
 _TAKEN: Final = ("auto_save", "auto_sync")
 _VERBS: Final = (
     "get", "get_many", "exists", "count", "iterate", "select", "page", "insert", "save", "increment", "patch", "delete",
@@ -47,7 +47,7 @@ _VERBS: Final = (
 )  # fmt: skip
 _LIBRARY: Final = (f"{__package__}.base", f"{__package__}.model", "redis_models.ext.FastAPI.model")
 _MARKED: Final = "__marks_its_saves__"
-_MOST_PLACES: Final = 1000  # key spaces of one model that are remembered, as where each tenant has one
+_MOST_PLACES: Final = 1000  # key spaces of one model whose mappers are cached, for example one for each tenant
 _HOOKS: Final = frozenset(
     {"serialize_partially", "deserialize_partially", "json_default", "json_object_hook", "get_table_index_key"}
     | {"_get_prefix", "_get_separator", "_get_tablename"}
@@ -58,7 +58,7 @@ _HOOKS: Final = frozenset(
 class ModelMeta(ModelMetaclass):
     """Removes a model's options from the class body before pydantic makes private attributes of them."""
 
-    if TYPE_CHECKING:  # here, and not in the base class, so that a model may annotate its own or not, as it likes
+    if TYPE_CHECKING:  # not in the base class, so that a model may set them with or without an annotation
         _primary_key_field: str
         _table_name: Any  # text or None, and a model may annotate either
         _redis_prefix: Any
@@ -73,16 +73,16 @@ class ModelMeta(ModelMetaclass):
         _table_indexes: Any  # a list of tuples, or a dict of them
         _table_unique: Any
         __assigned__: frozenset[str]
-        __overrides__: frozenset[str]  # verbs that it has of its own
+        __overrides__: frozenset[str]  # verbs that the application overrides
         Config: type[Any]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> "ModelMeta":
         own = take_options(name, namespace)
         own["Config"] = _take_config(name, bases, namespace)
-        namespace["__assigned__"] = frozenset(namespace)  # names that say themselves what their default is
+        namespace["__assigned__"] = frozenset(namespace)  # names to which the class body assigns a default
         with _fields_named_like_verbs(name, bases, namespace), _making.begun():
             cls = cast("ModelMeta", super().__new__(mcs, name, bases, namespace, **kwargs))
-        type.__setattr__(cls, "_store", None)  # a parent's is another table's
+        type.__setattr__(cls, "_store", None)  # the parent's store is for another table
         for attribute, value in own.items():
             type.__setattr__(cls, attribute, value)
         _refuse_references(cast(type[StoredModel], cls))
@@ -101,18 +101,18 @@ class ModelMeta(ModelMetaclass):
 
     @property
     def __options__(cls) -> Options:
-        """The model's options as they stand."""
+        """The model's current options."""
         return read_options(cls)
 
     @property
     def __mapper__(cls) -> "Mapper[Any]":
-        """The model's mapper, compiled at first use and again after an option changed."""
+        """The model's mapper, compiled on first use, and again after an option changed."""
         compiled = cls.__dict__.get("_compiled")
         if compiled is None:
             model = cast(type[StoredModel], cls)
             _resolve_annotations(model)
             hooks: ModelHooks = cast(Any, model).__hooks__()
-            if hooks.keys is not None:  # which may answer otherwise the next time
+            if hooks.keys is not None:  # it may give another key space next time
                 return _mapper_at(model, hooks)
             compiled = with_hooks(compile_mapper(model, read_options(cls)), hooks)
             definitions_of(compiled)  # refuses an index that cannot be
@@ -159,16 +159,16 @@ _making: Final = _Making()
 
 
 def is_live(instance: StoredModel) -> bool:
-    """Whether ``instance`` stands for a record: its constructor has returned, or it was loaded or saved.
+    """Whether assignments to ``instance`` may write: its constructor has returned, or it was loaded or saved.
 
-    Assignments of a validator or ``model_post_init`` while an instance is being made or loaded do not write a record;
-    nor do those to a copy, or to a web framework's parsed body, before that is saved.
+    A validator or ``model_post_init`` may assign while an instance is made or loaded; that does not write. Nor does an
+    assignment to a copy, or to the parsed body of a web framework, before it is saved.
     """
     return getattr(instance, "__auto__", None) is not None or getattr(instance, "__record__", None) is not None
 
 
 def _mapper_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
-    """Give the mapper of a model whose methods return its key space: one for each key space."""
+    """Give the mapper for the current key space of a model whose methods return it."""
     assert hooks.keys is not None
     mappers: dict[KeySpace, Mapper[Any]] | None = model.__dict__.get("_mappers")
     if mappers is None:
@@ -186,14 +186,14 @@ def _mapper_at(model: type[StoredModel], hooks: ModelHooks) -> "Mapper[Any]":
 
 def _note_overrides(cls: "ModelMeta") -> None:
     """Note which verbs a model, one of its bases or a mixin overrides."""
-    own: set[str] = set()
+    overridden: set[str] = set()
     for name in _VERBS:
         base = next((base for base in cls.__mro__ if name in vars(base)), None)
         is_theirs = base is not None and base.__module__ not in _LIBRARY
         if base is not None and is_theirs and isinstance(vars(base)[name], (FunctionType, classmethod, staticmethod)):
-            own.add(name)
-    type.__setattr__(cls, "__overrides__", frozenset(own))
-    if "save" in own:
+            overridden.add(name)
+    type.__setattr__(cls, "__overrides__", frozenset(overridden))
+    if "save" in overridden:
         _mark_saves(cls)
     children: list[ModelMeta] = cast(Any, type).__subclasses__(cls)
     for child in children:
@@ -201,7 +201,7 @@ def _note_overrides(cls: "ModelMeta") -> None:
 
 
 def _mark_saves(cls: "ModelMeta") -> None:
-    """Let an overridden ``save`` assign to its instance, which must not sync each assignment meanwhile."""
+    """Wrap an overridden ``save``: while it runs, its assignments to the instance are not written one by one."""
     save: Any = getattr(cls, "save")  # noqa: B009  # not declared by a metaclass
     if hasattr(save, _MARKED) or not isinstance(save, FunctionType):
         return
@@ -216,9 +216,9 @@ def _mark_saves(cls: "ModelMeta") -> None:
         with being_saved(self):
             return await save(self, *arguments, **options)
 
-    made = marked_async if inspect.iscoroutinefunction(save) else marked
-    setattr(made, _MARKED, True)
-    type.__setattr__(cls, "save", made)
+    wrapper = marked_async if inspect.iscoroutinefunction(save) else marked
+    setattr(wrapper, _MARKED, True)
+    type.__setattr__(cls, "save", wrapper)
 
 
 def _forget_mapper(cls: "ModelMeta") -> None:
@@ -234,13 +234,13 @@ def _take_config(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) 
     config: object = namespace.pop("Config", None)
     parent = next((vars(base)["Config"] for base in bases if "Config" in vars(base)), object)
     if not isinstance(config, type):
-        return type("Config", (parent,), {})  # of its own: what is set there must not reach other models
+        return type("Config", (parent,), {})  # its own class: what is set there must not change other models
     namespace["model_config"] = {**config_of(name, config), **namespace.get("model_config", {})}
     return config
 
 
 def _resolve_annotations(model: type[StoredModel]) -> None:
-    """Look up names in annotations that were not there yet when the class was made."""
+    """Resolve names in annotations that were not defined yet when the class was made."""
     if not model.__pydantic_complete__:
         try:
             model.model_rebuild()
@@ -261,19 +261,19 @@ def _refuse_references(model: type[StoredModel]) -> None:
 
 
 def _find_primary_key(model: type[StoredModel]) -> None:
-    """Find the field that says it is the primary key."""
-    named = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
-    if len(named) > 1:
-        raise ModelDeclarationError(model.__name__, f"has {len(named)} primary keys: {', '.join(named)}; keep one")
-    if named:
-        type.__setattr__(model, "_primary_key_field", named[0])
+    """Find the field with ``primary_key=True``."""
+    names = [name for name, info in model.__pydantic_fields__.items() if storage_of(info).primary_key]
+    if len(names) > 1:
+        raise ModelDeclarationError(model.__name__, f"has {len(names)} primary keys: {', '.join(names)}; keep one")
+    if names:
+        type.__setattr__(model, "_primary_key_field", names[0])
 
 
 @contextmanager
 def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Generator[None]:
-    """Let a model have a field ``count``: the class keeps the verb, an instance has the value.
+    """Allow fields with the names of verbs, such as ``count``: the class keeps the verb, an instance has the value.
 
-    Pydantic would take the verb, which it finds on the base class, for the field's default, and warn.
+    Pydantic would take the verb of the base class for the field's default, and warn.
     """
     verbs = _verbs_of(bases)
     annotations: dict[str, Any] = namespace.get("__annotations__", {})
@@ -299,9 +299,9 @@ def _fields_named_like_verbs(name: str, bases: tuple[type, ...], namespace: dict
 
 
 def _verbs_of(bases: tuple[type, ...]) -> set[str]:
-    """Public names that ``Model`` has beyond pydantic's; none while it is being made itself."""
-    ours = {name for base in bases for cls in base.__mro__ if cls.__module__ in _OURS for name in vars(cls)}
-    return {name for name in ours if not name.startswith("_")} - (set(dir(BaseModel)) - set(vars(Pydantic1Model)))
+    """Give the public names that ``Model`` adds to pydantic's; none while ``Model`` itself is made."""
+    names = {name for base in bases for cls in base.__mro__ if cls.__module__ in _OURS for name in vars(cls)}
+    return {name for name in names if not name.startswith("_")} - (set(dir(BaseModel)) - set(vars(Pydantic1Model)))
 
 
 def _is_class_variable(annotation: object) -> bool:

@@ -39,8 +39,8 @@ class Model(_AbstractModel):
             title: str = Field(primary_key=True)
             pages: int = 0
 
-    The verbs are coroutines; ``Book.sync.insert(...)`` and ``book.sync.save()`` are the same, blocking. Nothing is
-    written by making, loading or assigning; see ``AutoModel`` for that.
+    The verbs are coroutines; ``Book.sync.insert(...)`` and ``book.sync.save()`` do the same, blocking. Making an
+    instance, loading it and assigning to it write nothing; see ``AutoModel`` for that.
     """
 
     __slots__ = ("__auto__", "__blocks__", "__first__", "__record__", "__save_lock__")
@@ -56,35 +56,35 @@ class Model(_AbstractModel):
         """Read one record by primary key.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: It does not exist.
             DataError: It cannot be read as this model; the subclasses say why.
 
         Keys: reads the record.
-        Cost: one round trip; two for a record of an older version, or for none.
+        Cost: one round trip; two if the record is of an older version or does not exist.
         """
         return await store_of(cls).run_async(repository_of(cls).get(id))
 
     @classmethod
     async def get_many(cls, ids: Iterable[object], *, bad_records: list[DataError] | None = None) -> list[Self | None]:
-        """Read several records by primary key, in the order of ``ids``, None where there is none.
+        """Read several records by primary key, in the order of ``ids``; None for those that do not exist.
 
         Args:
             ids: Primary keys.
-            bad_records: A list that takes the errors of records that cannot be read, in whose places None stands;
-                without it the first is raised.
+            bad_records: A list that takes the errors of records that cannot be read; the result has None in their
+                places. Without it the first error is raised.
 
-        Cost: one round trip for every 500; one more where some are of an older version, or not there.
+        Cost: one round trip for every 500; one more if some are of an older version or do not exist.
         """
         return await store_of(cls).run_async(repository_of(cls).get_many(ids, bad_records))
 
     @classmethod
     async def exists(cls, id: object) -> bool:
-        """Tell whether there is a record of that primary key."""
+        """Tell whether a record with this primary key exists."""
         return await store_of(cls).run_async(repository_of(cls).exists(id))
 
     @classmethod
     async def count(cls) -> int:
-        """Count the records that exist now; expired ones are not counted, and leave the index.
+        """Count the records that exist now; expired ones do not count, and are removed from the index.
 
         Cost: two round trips for every 1,000 records.
         """
@@ -94,12 +94,12 @@ class Model(_AbstractModel):
     async def iterate(cls, batch_size: int = 500, *, bad_records: list[DataError] | None = None) -> AsyncIterator[Self]:
         """Go through all records in the order of their keys, in constant memory.
 
-        Records inserted or deleted meanwhile may or may not be met; every other one is met exactly once.
+        Records that are inserted or deleted meanwhile may or may not be given; every other one is given once.
 
         Args:
-            batch_size: Records read at a time.
+            batch_size: Records to read at a time.
             bad_records: A list that takes the errors of records that cannot be read, which are then left out; without
-                it the first is raised.
+                it the first error is raised.
         """
         after: str | None = None
         while True:
@@ -146,17 +146,18 @@ class Model(_AbstractModel):
         Args:
             columns: Fields to read; then each record is a dict of these, in this order.
             ids: One primary key or several; None means all records of the index.
-            skip: How many to leave out first.
-            limit: How many to give at most.
-            bad_records: A list that takes the errors of records that cannot be read; without it the first is raised.
+            skip: How many to leave out at the beginning.
+            limit: The maximum number of records.
+            bad_records: A list that takes the errors of records that cannot be read; without it the first error is
+                raised.
 
         Returns:
-            Instances or dicts; None, as in pydantic-aioredis, where there is nothing.
+            Instances or dicts; None, as in pydantic-aioredis, if there are none.
 
         Raises:
-            DataError: A record cannot be read; it names the key and the field.
+            DataError: A record cannot be read; the error names the key and the field.
 
-        Keys: reads the index and the records; takes members out of the index whose record is gone.
+        Keys: reads the index and the records; removes members without a record from the index.
         Cost: O(log n + page); one round trip for every 500 records.
         """
         verbs, store = repository_of(cls), store_of(cls)
@@ -170,19 +171,20 @@ class Model(_AbstractModel):
     async def page(cls, limit: int, after: object = None, *, bad_records: list[DataError] | None = None) -> list[Self]:
         """Read the records that follow a primary key, in the order of their keys.
 
-        Unlike ``select(skip=...)`` it neither repeats nor leaves out a record when others insert and delete meanwhile.
+        Unlike ``select(skip=...)`` it does not repeat or leave out a record when other clients insert and delete
+        meanwhile.
 
         Args:
-            limit: How many to give; fewer only at the end.
-            after: Primary key of the last record of the page before; None begins with the first.
-            bad_records: A list that takes the errors of records that cannot be read, which are then left out and not
-                counted; without it the first is raised. The next page meets those again that follow the last record.
+            limit: The number of records; fewer only at the end.
+            after: Primary key of the last record of the previous page; None begins with the first record.
+            bad_records: A list that takes the errors of records that cannot be read, which are then left out and do not
+                count; without it the first error is raised. Those after the last record are in the next page again.
 
         Returns:
             Instances; an empty list at the end.
 
-        Keys: reads the index and the records; takes members out of the index whose record is gone.
-        Cost: O(log n + limit), wherever the page lies.
+        Keys: reads the index and the records; removes members without a record from the index.
+        Cost: O(log n + limit), for any page.
         """
         return await store_of(cls).run_async(repository_of(cls).page(limit, after, bad_records))
 
@@ -218,8 +220,8 @@ class Model(_AbstractModel):
 
         Args:
             data: Instances of this model.
-            life_span_seconds: Seconds above 0, a timedelta, ``KEEP`` to leave it as it is or ``FOREVER`` to take it
-                away; None means the model's ``ttl``, else the store's, else ``KEEP``.
+            life_span_seconds: The TTL: seconds above 0, a timedelta, ``KEEP`` to keep the current one, or ``FOREVER``
+                to remove it; None means the model's ``ttl``, else the store's, else ``KEEP``.
             only: ``"new"`` refuses records that exist, ``"existing"`` those that do not; None writes both.
 
         Returns:
@@ -230,15 +232,15 @@ class Model(_AbstractModel):
             NotFoundError: Only existing ones were wanted and one does not; none of its 100 is written.
             RecordTooNewError: Newer code wrote one of these records; none of its 100 is written.
             EncodeError: A value cannot be stored; none of its 1,000 is written.
-            ValueError: The TTL is not one; nothing is written.
+            ValueError: The TTL is wrong; nothing is written.
 
-        Of more than 1,000, others may have been written by the time of an error: the server works on one thousand
+        After an error with more than 1,000 instances, others may have been written: the server writes one thousand
         while the next is encoded.
 
         Keys: writes the records and the index.
-        Cost: one script call for every 100 records, atomic for these; 10 calls a round trip, which is not waited for.
+        Cost: one script call for every 100 records, atomic for these; 10 calls per round trip, which are pipelined.
         """
-        if "insert" in cls.__overrides__ and (save := pending.get()) is not None and save.is_of(data):
+        if "insert" in cls.__overrides__ and (save := pending.get()) is not None and save.covers(data):
             return await insert_pending(save, life_span_seconds, only)
         return await store_of(cls).run_async(repository_of(cls).insert(data, life_span_seconds, only=only))
 
@@ -249,13 +251,13 @@ class Model(_AbstractModel):
         only: Only = None,
         if_unchanged: bool = False,
     ) -> None:
-        """Write what changed since this instance was loaded or saved; a new instance is written whole.
+        """Write the changes since this instance was loaded or saved; a new instance is written whole.
 
         Args:
             life_span_seconds: As in ``insert``; by default a save keeps the TTL of a stored record.
             only: As in ``insert``.
-            if_unchanged: Write only if no other client changed the record since this instance was loaded or saved. If
-                it was neither, write only if there is no record.
+            if_unchanged: Write only if no other client changed the record since this instance was loaded or saved; a
+                new instance is written only if the record does not exist.
 
         Raises:
             NotFoundError: The record was deleted meanwhile; it is not created again.
@@ -263,13 +265,13 @@ class Model(_AbstractModel):
             RecordTooNewError: Newer code has written it meanwhile.
 
         Keys: writes the record and, where it is missing there, the index.
-        Cost: one round trip; none where nothing changed.
+        Cost: one round trip; none if nothing changed.
         """
         if "insert" in type(self).__overrides__ and not is_pending(self):
             await save_by_insert(PendingSave(self, life_span_seconds, only, if_unchanged))
             return
         verbs, store = repository_of(type(self)), store_of(type(self))
-        async with save_lock(self):  # two at once go by two connections, where the later may come first
+        async with save_lock(self):  # on two connections, the later of two saves could be executed first
             await store.run_async(verbs.save(self, life_span_seconds, only=only, if_unchanged=if_unchanged))
 
     @classmethod
@@ -278,15 +280,15 @@ class Model(_AbstractModel):
 
         Args:
             id: Primary key.
-            field: An ``int`` or ``float`` field. Its bounds (ge, gt, le, lt) are kept; one with another validator is
-                refused.
+            field: An ``int`` or ``float`` field. Its bounds (ge, gt, le, lt) are checked; a field with another
+                validator is refused.
             by: What to add; a whole number for an ``int`` field.
 
         Raises:
             NotFoundError: There is no such record.
-            DataError: The field holds no number, or the sum would not fit; nothing is changed.
-            ServerUnreachableError: The connection broke; it is then unknown whether the number was added, and it is
-                never added twice.
+            DataError: The field does not hold a number, or the sum would be out of range; nothing is changed.
+            ServerUnreachableError: The connection broke, so it is unknown whether the number was added. It is never
+                added twice.
 
         Keys: writes the record.
         Cost: one round trip.
@@ -303,7 +305,7 @@ class Model(_AbstractModel):
 
         Raises:
             NotFoundError: There is no such record.
-            EncodeError: A value is not what its field accepts.
+            EncodeError: A field does not accept its value.
         """
         await store_of(cls).run_async(repository_of(cls).patch(id, changes))
 
@@ -326,7 +328,7 @@ class Model(_AbstractModel):
             The names of the indexes that were built.
 
         Raises:
-            DuplicateValuesError: Records have the same value in a unique index, which is not ready before that is mended.
+            DuplicateValuesError: Records have the same value in a unique index; correct them, and call this again.
             ConfigurationError: ``drop`` names an index that the model declares, or that the table does not have.
 
         Keys: writes the definitions beside the index, and the indexes.
@@ -336,17 +338,17 @@ class Model(_AbstractModel):
 
     @classmethod
     async def expire(cls, id: object, seconds: LifeSpan) -> None:
-        """Set the TTL of a record, from now; ``NotFoundError`` if there is no record."""
+        """Set the TTL of a record, from now; ``NotFoundError`` if it does not exist."""
         await store_of(cls).run_async(repository_of(cls).expire(id, seconds))
 
     @classmethod
     async def persist(cls, id: object) -> None:
-        """Remove the TTL of a record; ``NotFoundError`` if there is no record."""
+        """Remove the TTL of a record; ``NotFoundError`` if it does not exist."""
         await store_of(cls).run_async(repository_of(cls).persist(id))
 
     @classmethod
     async def ttl(cls, id: object) -> float | None:
-        """Seconds that a record has left, to the millisecond; None if it has no TTL.
+        """Give the remaining TTL of a record in seconds, to the millisecond; None if it has no TTL.
 
         Raises:
             NotFoundError: There is no such record.
@@ -355,40 +357,40 @@ class Model(_AbstractModel):
 
     @asynccontextmanager
     async def update(self) -> AsyncGenerator[Self]:
-        """Gather assignments into one write at the end of the block.
+        """Write all assignments of the block at once, at its end.
 
-        An exception in the block writes nothing. After that, or after a failed write, the instance is as it was before
+        If the block raises, nothing is written. After that, or after a failed write, the instance is as it was before
         the block.
         """
         with batched_assignments(self) as blocks:
             yield self
             if is_bound(type(self)):
                 await self.save()
-                blocks.note(self)
+                blocks.mark_saved(self)
 
     @classmethod
     async def _ids_to_primary_keys(cls, ids: object = None) -> tuple[list[str], str]:
-        """Record keys and the index's, as subclasses written for pydantic-aioredis use them."""
+        """Give record keys and the key of the index, for subclasses written for pydantic-aioredis."""
         return await store_of(cls).run_async(repository_of(cls).keys(ids)), cls.get_table_index_key()
 
-    if not TYPE_CHECKING:  # checkers must go on refusing names of unknown fields
+    if not TYPE_CHECKING:  # type checkers must still refuse unknown fields
 
         def __setattr__(self, name, value):
             model = type(self)
             is_stored = name in model.__pydantic_fields__ or _is_extra(model, name)
             if not is_stored and _is_unknown(model, name):
-                raise ValueError(f'"{model.__name__}" object has no field "{name}"')  # the words of pydantic 1
+                raise ValueError(f'"{model.__name__}" object has no field "{name}"')  # the text of pydantic 1
             if is_stored and is_in_validator(self) and not _is_frozen(model, name):
                 assign_plain(self, name, value)
                 return
             syncs = is_stored and self.auto_sync and is_bound(model) and is_live(self)
             if not syncs or (model.__overrides__ and is_being_saved(self)):
-                # A validator of the whole model sees the new value in its place, and pydantic leaves it there.
+                # A validator of the whole model sees the new value; if it refuses, pydantic leaves the value there.
                 with restored_on_failure(self) if model.__pydantic_decorators__.model_validators else NO_CONTEXT:
                     super().__setattr__(name, value)
                 return
-            known = tracked_state(self)
-            with NO_CONTEXT if known is None else known.lock:
+            state = tracked_state(self)
+            with NO_CONTEXT if state is None else state.lock:
                 before = state_of(self)
                 try:
                     super().__setattr__(name, value)
@@ -407,25 +409,25 @@ def _is_frozen(model: type[Model], name: str) -> bool:
 
 
 def _is_unknown(model: type[Model], name: str) -> bool:
-    """Whether an instance has nothing of that name to assign to; settings of the class are not its own."""
+    """Whether an instance has no attribute of that name to assign to; options of the class do not count."""
     if name.startswith("_"):
         return not name.startswith("__") and name not in model.__private_attributes__
     return not hasattr(model, name)
 
 
-# Not in the body, where pydantic wants them annotated; then fields of these names would come first in every subclass.
+# Not in the class body, where pydantic requires annotations; those would make them the first fields of subclasses.
 type.__setattr__(Model, "sync", SyncAccess())
 type.__setattr__(Model, "delete", DeleteAccess())
 
 
 class AutoModel(Model):
-    """A model that is saved when it is made and synced when a field is assigned, before the statement returns.
+    """A model that is saved when it is made, and written when a field is assigned, before the statement returns.
 
-    These writes block, also inside a running event loop; loading writes nothing, nor do ``model_validate`` and
-    ``model_copy``. ``async with one.update():`` gathers several assignments into one write.
+    These writes block, also inside a running event loop. Loading, ``model_validate`` and ``model_copy`` write nothing.
+    ``async with book.update():`` writes several assignments at once.
     """
 
-    # Not in a Meta, which would make every subclass's own Meta an override in the eyes of type checkers.
+    # Not in a Meta: type checkers would take the Meta of a subclass for a wrong override.
     if not TYPE_CHECKING:
         _abstract = True
         _auto_save = True

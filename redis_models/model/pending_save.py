@@ -1,4 +1,4 @@
-"""Saves that call an overridden ``insert``, as every save of pydantic-aioredis did."""
+"""Saves that call an overridden ``insert``, as every save did in pydantic-aioredis."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class PendingSave:
     """A save that calls an overridden ``insert``, as in pydantic-aioredis.
 
     Attributes:
-        instance: What is saved.
+        instance: The instance to save.
         life_span, only, if_unchanged: As in ``Model.save``.
     """
 
@@ -29,8 +29,8 @@ class PendingSave:
     only: Only
     if_unchanged: bool
 
-    def is_of(self, data: object) -> bool:
-        """Whether what is inserted is what is to be saved."""
+    def covers(self, data: object) -> bool:
+        """Whether ``data``, the argument of ``insert``, is the instance to save."""
         instances = cast("list[object]", data) if isinstance(data, (list, tuple)) else [data]
         return len(instances) == 1 and instances[0] is self.instance
 
@@ -39,13 +39,13 @@ pending: ContextVar[PendingSave | None] = ContextVar("redis_models_pending", def
 
 
 def is_pending(instance: object) -> bool:
-    """Whether the save of ``instance`` is under way, within the ``insert`` that it goes by."""
+    """Whether the overridden ``insert`` is running for a save of ``instance``."""
     save = pending.get()
     return save is not None and save.instance is instance
 
 
 async def save_by_insert(save: PendingSave) -> None:
-    """Have the model's own ``insert`` save an instance; the library's, which it calls, writes what a save does."""
+    """Save an instance by the model's own ``insert``; when that calls the library's ``insert``, it writes as a save."""
     token = pending.set(save)
     try:
         with being_saved(save.instance):
@@ -57,7 +57,7 @@ async def save_by_insert(save: PendingSave) -> None:
 
 
 async def insert_pending(save: PendingSave, life_span: LifeSpan | None, only: Only) -> list[int]:
-    """Write what changed of the instance, unless the override asks for something else."""
+    """Write the changes of the instance, with the arguments that the override passes."""
     model = type(save.instance)
     ttl = save.life_span if life_span is None else life_span
     saving = repository_of(model).save(save.instance, ttl, only=only or save.only, if_unchanged=save.if_unchanged)

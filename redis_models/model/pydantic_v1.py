@@ -245,5 +245,5 @@ def _chosen(names: set[str], include: Names, exclude: Names) -> set[str]:
     wanted = names if include is None else names & {str(name) for name in include}
     if exclude is None:
         return wanted
-    whole = {name for name in exclude if not isinstance(exclude, Mapping) or cast(Any, exclude)[name] in (True, ...)}
-    return wanted - cast("set[str]", whole)
+    excluded = {name for name in exclude if not isinstance(exclude, Mapping) or cast(Any, exclude)[name] in (True, ...)}
+    return wanted - cast("set[str]", excluded)

@@ -23,7 +23,7 @@ M = TypeVar("M", bound=StoredModel)
 
 
 class SyncAccess:
-    """Gives a class its blocking table verbs, an instance its blocking record verbs."""
+    """On a class, its blocking table verbs; on an instance, its blocking record verbs."""
 
     @overload
     def __get__(self, instance: None, owner: type[M]) -> "SyncTable[M]": ...
@@ -149,7 +149,7 @@ class SyncTable(Generic[M]):
         store_of(self._model).run(repository_of(self._model).persist(id))
 
     def ttl(self, id: object) -> float | None:
-        """Seconds that a record has left; see ``Model.ttl``."""
+        """Give the remaining TTL of a record; see ``Model.ttl``."""
         return store_of(self._model).run(repository_of(self._model).ttl(id))
 
 
@@ -162,7 +162,7 @@ class SyncRecord(Generic[M]):
         self._instance = instance
 
     def save(self, life_span_seconds: LifeSpan | None = KEEP, *, only: Only = None, if_unchanged: bool = False) -> None:
-        """Write what changed; see ``Model.save``."""
+        """Write the changes; see ``Model.save``."""
         is_plain = life_span_seconds is KEEP and only is None and not if_unchanged
         model = type(self._instance)
         while True:
@@ -178,7 +178,7 @@ class SyncRecord(Generic[M]):
                 return
 
     def _write_new(self) -> bool:
-        """Write a new instance in one exchange; tell whether it is written, as it nearly always is."""
+        """Write a new instance in one exchange; give whether it was written, as it nearly always is."""
         if tracked_state(self._instance) is not None:
             return False
         model = type(self._instance)
@@ -186,9 +186,9 @@ class SyncRecord(Generic[M]):
 
     def _write_assigned(self, name: str) -> None:
         """Write a field that was assigned, as an AutoModel does, and other changed fields."""
-        model, known = type(self._instance), tracked_state(self._instance)
+        model, state = type(self._instance), tracked_state(self._instance)
         store = store_of(model)
-        if known is None or not save_at_once(model.__mapper__, store.sync_client, self._instance, known, name):
+        if state is None or not save_at_once(model.__mapper__, store.sync_client, self._instance, state, name):
             store.run(repository_of(model).sync(self._instance, name))
 
     def delete(self) -> list[int] | None:
@@ -198,21 +198,21 @@ class SyncRecord(Generic[M]):
 
     @contextmanager
     def update(self) -> Generator[M]:
-        """Gather assignments into one write; see ``Model.update``."""
+        """Write several assignments at once; see ``Model.update``."""
         with batched_assignments(self._instance) as blocks:
             yield self._instance
             if is_bound(type(self._instance)):
                 self.save()
-                blocks.note(self._instance)
+                blocks.mark_saved(self._instance)
 
 
 def record_of(instance: M) -> SyncRecord[M]:
-    """Give the blocking verbs of an instance; those that its class overrides are its own."""
+    """Give the blocking verbs of an instance, with those that its class overrides."""
     return OverriddenRecord(instance) if type(instance).__overrides__ else SyncRecord(instance)
 
 
 class OverriddenTable(SyncTable[M]):
-    """The blocking verbs of a model that overrides some of them: these are run to their end."""
+    """The blocking verbs of a model that overrides some of them: the overrides are run to their end."""
 
     __slots__ = ()
 
@@ -224,7 +224,7 @@ class OverriddenTable(SyncTable[M]):
 
 
 def resolve_ids(model: type[StoredModel], ids: object) -> object:
-    """Give the keys that an overridden ``_ids_to_primary_keys`` gives for some ids; else these."""
+    """Give the keys that an overridden ``_ids_to_primary_keys`` returns for ``ids``; otherwise ``ids``."""
     if IDS_METHOD not in model.__overrides__ or is_within((model, IDS_METHOD)):
         return ids
     with within((model, IDS_METHOD)):
@@ -237,7 +237,7 @@ def _run_table(model: type[StoredModel], name: str, *arguments: object, **option
 
 
 def _run_iterate(model: type[StoredModel], name: str, *arguments: object, **options: object) -> Iterator[object]:
-    """Go through what an overridden ``iterate`` gives; it is run to its end first."""
+    """Give the instances of an overridden ``iterate``, which is run to its end first."""
 
     async def everything() -> list[object]:
         return [instance async for instance in getattr(model, name)(*arguments, **options)]
@@ -259,7 +259,7 @@ class OverriddenRecord(SyncRecord[M]):
         if self._is_ours():
             super().save(life_span_seconds, only=only, if_unchanged=if_unchanged)
         elif is_within(("save", id(self._instance))):
-            # Without the lock: who called the override holds it, perhaps in another thread.
+            # Without the lock: the caller of the override holds it, perhaps in another thread.
             verbs, store = repository_of(type(self._instance)), store_of(type(self._instance))
             store.run(verbs.save(self._instance, life_span_seconds, only=only, if_unchanged=if_unchanged))
         else:
@@ -269,8 +269,8 @@ class OverriddenRecord(SyncRecord[M]):
         if self._is_ours():
             super()._write_assigned(name)
             return
-        if (known := tracked_state(self._instance)) is not None:
-            known.mark_assigned(name)
+        if (state := tracked_state(self._instance)) is not None:
+            state.mark_assigned(name)
         self._run_save({})
 
     def _is_ours(self) -> bool:

@@ -1,1 +1,1 @@
-"""A project on the disk: its settings module and its apps."""
+"""A project on disk: its settings module and its apps."""

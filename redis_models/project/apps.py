@@ -1,8 +1,8 @@
-"""The apps of a project: which packages declare models, which models those are, and where their migrations lie.
+"""The apps of a project: the packages that declare models, their models, and the folders of their migrations.
 
-An app is a package named in APPS. There is no registry that classes enter by themselves: a model counts if a listed
-module declares it, imports it from a module of the same package, or lists it in its ``__all__``, so that clones made by
-tests or web frameworks never get in.
+An app is a package named in APPS. Classes do not register themselves: a model belongs to an app if a listed module
+declares it, imports it from a module of the same package, or lists it in its ``__all__``. So the copies of models that
+tests or web frameworks make never belong to an app.
 """
 
 import importlib
@@ -23,7 +23,7 @@ from .settings import Settings, load_settings
 
 __all__ = ["MIGRATIONS_FOLDER", "App", "bind", "load_apps", "settings_in_use", "setup"]
 
-# Not "migrations": Django's own loader would import what lies in there.
+# Not "migrations": Django's own loader would import the files there.
 MIGRATIONS_FOLDER: Final = "redis_migrations"
 _ENGINE: Final = "redis_models.migrations.upgrade_on_read"
 
@@ -34,11 +34,11 @@ class App:
 
     Attributes:
         label: Last part of the package's name; unique in a project.
-        package: Dotted name of the package, or of the module where a lone module is the app.
+        package: Dotted name of the package, or of the module if the app is a single module.
         modules: Dotted names of the modules that declare its models, in the order of APPS.
         migrations_path: Folder of its migration files; it need not exist yet.
-        models: Its model classes, abstract ones left out, sorted by name.
-        left_out: A line for each model that its modules import from outside of every app: what to do to have it.
+        models: Its model classes without the abstract ones, sorted by name.
+        left_out: A line for each model that its modules import from a package that is not an app: how to include it.
     """
 
     label: str
@@ -50,7 +50,7 @@ class App:
 
 
 class _Project:
-    """What is set up in this process. Only the functions of this module touch it."""
+    """The project that is set up in this process. Only the functions of this module use it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -64,36 +64,36 @@ _project = _Project()
 def setup(settings: str | None = None) -> Settings:
     """Load the settings and the models, and bind every model to the server of REDIS_URL.
 
-    Call it where the application starts. Further calls do nothing. Nothing connects before the first read or write.
+    Call it when the application starts. Further calls do nothing. It does not connect; the first read or write does.
 
     Args:
         settings: Dotted name of the settings module; None for the one that the environment or pyproject.toml names.
 
     Raises:
-        SettingsError: There is no settings module, something in it is wrong, or another one is set up already.
+        SettingsError: There is no settings module, a setting is wrong, or another module was set up already.
         ModelDeclarationError: A model cannot be stored as it is declared.
     """
     with _project.lock:
         if _project.settings is None:
-            loaded = load_settings(settings, named_by="redis_models.setup()")
-            bind(loaded, load_apps(loaded))
-            _project.settings = loaded
+            loaded_settings = load_settings(settings, named_by="redis_models.setup()")
+            bind(loaded_settings, load_apps(loaded_settings))
+            _project.settings = loaded_settings
         elif settings not in (None, _project.settings.module):
             raise SettingsError(
                 settings,
-                f"{_project.settings.module!r} is set up in this process already, so {settings!r} cannot be;"
+                f"{settings!r} cannot be set up, because {_project.settings.module!r} already is in this process;"
                 " bind its models to a Store instead",
             )
         return _project.settings
 
 
 def settings_in_use() -> Settings | None:
-    """Give what ``setup`` loaded in this process; None where it was not called."""
+    """Give the settings that ``setup`` loaded in this process; None if it was not called."""
     return _project.settings
 
 
 def bind(settings: Settings, apps: Sequence[App]) -> Store:
-    """Make the store of REDIS_URL, bind every model to it, and teach it to read records of older versions.
+    """Make the store of REDIS_URL, bind every model to it, and install the upgrade of older records on read.
 
     Raises:
         ModelDeclarationError: A model cannot be stored as it is declared.
@@ -102,8 +102,8 @@ def bind(settings: Settings, apps: Sequence[App]) -> Store:
     for app in apps:
         for model in app.models:
             store.register_model(model)
-    # By name, because the runtime lies below the engine and may not import it; an application that runs without the
-    # engine reads records of its own version only.
+    # By name, because the runtime must not import the engine. An application without the engine reads records of its
+    # own version only.
     if importlib.util.find_spec(_ENGINE) is not None:
         install = cast("Callable[[Store, Sequence[App], Settings], None]", importlib.import_module(_ENGINE).install)
         install(store, apps, settings)
@@ -114,7 +114,7 @@ def load_apps(settings: Settings) -> tuple[App, ...]:
     """Import the modules that APPS names and collect their models.
 
     Returns:
-        The apps in the order of APPS; last, if it is none of them, the app of the settings module that has models.
+        The apps in the order of APPS. If the settings module declares models, its app comes last, unless APPS has it.
 
     Raises:
         SettingsError: A module does not exist or cannot be imported, two apps have one label, or there are no models.
@@ -123,7 +123,7 @@ def load_apps(settings: Settings) -> tuple[App, ...]:
     with _project.lock:
         if _project.is_loading:
             raise SettingsError(
-                settings.module, "redis_models.setup() is called while models are imported; call it after the imports"
+                settings.module, "redis_models.setup() was called while models were imported; call it after the imports"
             )
         _project.is_loading = True
         try:
@@ -170,7 +170,7 @@ def _find_app(entry: str, settings: Settings) -> App:
 
 
 def _app_of_module(module: ModuleType) -> App:
-    """The app of a module that declares models: the package around it, or itself if it is a package or stands alone."""
+    """Give the app of a module with models: the package around it, or the module itself if it has no package."""
     name = module.__name__
     parent, _, last = name.rpartition(".")
     is_own_package = hasattr(module, "__path__") and last not in ("models", "settings")
@@ -178,8 +178,8 @@ def _app_of_module(module: ModuleType) -> App:
 
 
 def _app(package: str, module: str) -> App:
-    around = sys.modules[package]
-    locations = getattr(around, "__path__", None) or [Path(around.__file__ or ".").parent]
+    parent = sys.modules[package]
+    locations = getattr(parent, "__path__", None) or [Path(parent.__file__ or ".").parent]
     path = Path(next(iter(locations))).resolve() / MIGRATIONS_FOLDER
     return App(label=package.rpartition(".")[2], package=package, modules=(module,), migrations_path=path)
 
@@ -188,8 +188,8 @@ def _merge(found: Iterable[App], settings: Settings) -> list[App]:
     """Join entries of one package into one app; refuse two apps of one label."""
     apps: dict[str, App] = {}
     for app in found:
-        twin = apps.get(app.package)
-        joined = () if twin is None else twin.modules
+        existing = apps.get(app.package)
+        joined = () if existing is None else existing.modules
         apps[app.package] = replace(app, modules=tuple(dict.fromkeys((*joined, *app.modules))))
     for attribute, what in (("label", "label"), ("migrations_path", "migrations folder")):
         owners: dict[object, App] = {}
@@ -205,7 +205,7 @@ def _merge(found: Iterable[App], settings: Settings) -> list[App]:
 
 
 def _declared_in(module: ModuleType) -> Iterator[type[Model]]:
-    """Models that a module, or a package with all that lies below it, declares itself."""
+    """Give the models that a module declares, or a package with its submodules."""
     inside = f"{module.__name__}."
     for model in _models_named_in(module).values():
         if model.__module__ == module.__name__ or (hasattr(module, "__path__") and model.__module__.startswith(inside)):
@@ -221,8 +221,8 @@ def _models_named_in(module: ModuleType) -> dict[str, type[Model]]:
 
 
 def _collect(app: App, apps: Iterable[App]) -> list[type[Model]]:
-    """Models of the app's modules, before ``Meta.app`` sends some of them elsewhere."""
-    # What two apps export belongs to the one that declares it.
+    """Give the models of the app's modules, before ``Meta.app`` moves some of them to other apps."""
+    # A model that two apps export belongs to the app that declares it.
     foreign = {name for other in apps if other is not app for name in other.modules}
     models: dict[type[Model], None] = {}
     for name in app.modules:
@@ -237,22 +237,22 @@ def _collect(app: App, apps: Iterable[App]) -> list[type[Model]]:
 
 
 def _owner_of(model: type[Model], apps: Iterable[App]) -> App | None:
-    """Give the app in whose package a model is declared, the innermost one where one lies in another."""
+    """Give the app in whose package a model is declared; the innermost, if packages are nested."""
     around = [app for app in apps if f"{model.__module__}.".startswith(f"{app.package}.")]
     return max(around, key=lambda app: len(app.package), default=None)
 
 
 def _left_out_lines(app: App, apps: Sequence[App], declared: Mapping[str, Iterable[type[Model]]]) -> Iterator[str]:
-    known = {model for models in declared.values() for model in models}
+    collected = {model for models in declared.values() for model in models}
     for name in app.modules:
         for alias, model in _models_named_in(sys.modules[name]).items():
-            is_base = any(model in other.__mro__ for other in known) or model.__options__.abstract
-            if alias.startswith("_") or model in known or is_base or _owner_of(model, apps) is not None:
+            is_base = any(model in other.__mro__ for other in collected) or model.__options__.abstract
+            if alias.startswith("_") or model in collected or is_base or _owner_of(model, apps) is not None:
                 continue
             home = model.__module__
             yield (
-                f"{name} imports {alias} of {home}, which is in no app, so its records are not looked after; name"
-                f" {alias!r} in __all__ of {name}, or {home!r} in APPS"
+                f"{name} imports {alias} from {home}, which is not in APPS, so migrations ignore its records; add"
+                f" {alias!r} to __all__ of {name}, or {home!r} to APPS"
             )
 
 
@@ -266,7 +266,7 @@ def _models_of(app: App, declared: dict[str, list[type[Model]]]) -> tuple[type[M
             if other is not model:
                 raise ModelDeclarationError(
                     model.__name__,
-                    f"app {app.label!r} has two models of this name, in {other.__module__} and in {model.__module__};"
+                    f"app {app.label!r} has two models with this name, in {other.__module__} and in {model.__module__};"
                     " rename one, or give it another Meta.app",
                 )
     return tuple(model for _, model in sorted(models.items()))
@@ -275,18 +275,18 @@ def _models_of(app: App, declared: dict[str, list[type[Model]]]) -> tuple[type[M
 def _label(model: type[Model], declared: Iterable[str]) -> str | None:
     label = model.__options__.app
     if label is not None and label not in declared:
-        known = ", ".join(sorted(declared))
+        labels = ", ".join(sorted(declared))
         raise ModelDeclarationError(
-            model.__name__, f"Meta.app = {label!r} is not an app of this project; its apps are {known}"
+            model.__name__, f"Meta.app = {label!r} is not an app of this project; its apps are {labels}"
         )
     return label
 
 
 def _refuse_one_key_space(models: Iterable[type[Model]]) -> None:
-    known: list[type[Model]] = []
+    earlier: list[type[Model]] = []
     for model in models:
-        keys = model.__mapper__.keys  # also of a lone model: what cannot be stored is refused here
-        for other in known:
+        keys = model.__mapper__.keys  # of a single model too: this refuses a model that cannot be stored
+        for other in earlier:
             shared = other.__mapper__.keys.shared_with(keys)
             if shared is not None:
                 raise ModelDeclarationError(
@@ -294,4 +294,4 @@ def _refuse_one_key_space(models: Iterable[type[Model]]) -> None:
                     f"has the same keys as {other.__module__}.{other.__name__} ({shared}*);"
                     " give one of them another table, prefix or separator in class Meta",
                 )
-        known.append(model)
+        earlier.append(model)

@@ -1,7 +1,7 @@
-"""Import a module that the user named, and say in one line why it cannot be imported.
+"""Import a module that the user named; if that fails, say why in one line.
 
-A module that does not exist and a module that breaks while it is imported need different cures, and Python raises
-ModuleNotFoundError for both; here they give different errors. Nothing quoted ever shows the password of a URL.
+Python raises ModuleNotFoundError for a module that does not exist, and for an existing one whose own imports fail. They
+need different cures, so they are different errors here. Passwords of URLs are hidden in everything that is quoted.
 """
 
 import importlib
@@ -23,7 +23,7 @@ _LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "pl
 
 
 def shown_path(path: str | Path) -> str:
-    """Spell ``path`` as short as it can be from here: relative below the working directory, else absolute."""
+    """Give ``path`` relative to the working directory if it is inside that, else absolute."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
@@ -36,8 +36,8 @@ def is_module_name(name: str) -> bool:
 
 
 def has_module(name: str) -> bool:
-    """Whether a module of this name is there, without importing it; the packages above it must be imported already."""
-    importlib.invalidate_caches()  # the files may be younger than the listing that the finders remember
+    """Whether a module of this name exists, without importing it; the packages above it must be imported already."""
+    importlib.invalidate_caches()  # a file may be newer than the cached listing of its folder
     if name in sys.modules:
         return True
     parent = name.rpartition(".")[0]
@@ -50,13 +50,13 @@ def has_module(name: str) -> bool:
 
 
 def import_named(name: str, *, subject: str, cure: str, settings: str | None) -> ModuleType:
-    """Import ``name``, package by package, so that a missing module is told from a broken one.
+    """Import ``name``, package by package, to distinguish a missing module from a broken one.
 
     Args:
         name: Dotted name of the module.
         subject: What the error is about: "settings module 'shop.settings' (named by --settings)".
-        cure: Ends the error when the module does not exist: where it was looked for, what to do.
-        settings: Name of the settings module in charge, for ``SettingsError.module``.
+        cure: The end of the error for a missing module: where it was looked for, what to do.
+        settings: Name of the settings module, for ``SettingsError.module``.
 
     Raises:
         SettingsError: The module does not exist, or importing it failed.
@@ -77,13 +77,13 @@ def import_named(name: str, *, subject: str, cure: str, settings: str | None) ->
 def _import_step(name: str, subject: str, settings: str | None) -> None:
     try:
         importlib.import_module(name)
-    # Importing runs the user's code, which may raise anything and even leave the process.
+    # Importing runs the user's code, which may raise anything, and even call sys.exit().
     except (Exception, SystemExit) as exc:
         raise SettingsError(settings, f"{subject} was found, but importing it failed: {_quote(exc)}") from exc
 
 
 def _whereabouts(step: str) -> str:
-    """The packages above that do exist, so that a typo in the last part is seen at once."""
+    """Name the package above, which exists, so that a typo in the last part is easy to see."""
     parent, _, child = step.rpartition(".")
     if not parent:
         return ""
@@ -101,7 +101,7 @@ def _quote(exc: BaseException) -> str:
 
 def _location(exc: BaseException) -> str:
     if isinstance(exc, SyntaxError) and exc.filename:
-        # Its own text repeats the place as "(settings.py, line 3)", without the folder.
+        # The text of a SyntaxError has the place already, as "(settings.py, line 3)", but without the folder.
         return f" ({shown_path(exc.filename)}:{exc.lineno})"
     frames = [frame for frame in traceback.extract_tb(exc.__traceback__) if not frame.filename.startswith("<")]
     own = [frame for frame in frames if not _is_library(frame.filename)]

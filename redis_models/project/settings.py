@@ -1,4 +1,4 @@
-"""The settings of a project: where they are found, which names they may set, and what is wrong with them.
+"""The settings of a project: how the settings module is found, which settings it has, and how they are checked.
 
 A settings module is plain Python. It is named by ``--settings``, by the environment variable
 ``REDIS_MODELS_SETTINGS_MODULE``, or in the nearest ``pyproject.toml`` that has the table::
@@ -6,7 +6,7 @@ A settings module is plain Python. It is named by ``--settings``, by the environ
     [tool.redis_models]
     settings = "shop.settings"
 
-These names are settings; every other name in it is the project's own:
+It may set these names; every other name is the project's own:
 
 REDIS_URL
     The server: ``redis://``, ``rediss://``, ``valkey://``, ``valkeys://``, ``unix://``, or ``embedded:DIR``, a server
@@ -14,21 +14,21 @@ REDIS_URL
     Default ``"embedded:./data"``.
 APPS
     A list of the packages that declare models: ``"shop"`` (models in ``shop.models``, migrations in
-    ``shop/redis_migrations``), or a module in such a package: ``"shop.entities"``. May be left out where the models
-    stand in the settings module itself.
+    ``shop/redis_migrations``), or a module in such a package: ``"shop.entities"``. May be left out if the settings
+    module itself declares the models.
 NAMESPACE
     Part of the names of the migrations' own keys, for projects that share one server. Default ``"default"``.
 BATCH_SIZE
-    How many records one migration script changes at most, 1 to 100. Default 100.
+    The maximum number of records that one migration script changes, 1 to 100. Default 100.
 LEASE_SECONDS
-    Seconds for which a migration runner that died keeps others from running, 1 to 3600. Default 15.
+    After how many seconds the lease of a migration runner that died expires, 1 to 3600. Default 15.
 WRITE_BACK
-    Whether older records that are read are upgraded in Redis, too, and not only in memory. Set it to True only when no
-    older code runs any more, as that would refuse them. Default False.
+    Whether an older record that is read is also upgraded in Redis, and not only in memory. Set it to True only when no
+    older code runs any more, because older code refuses upgraded records. Default False.
 RESEND_WRITES
     Whether a write is sent again if its connection broke before the reply, although it may have been executed and other
     clients may have written since: the last writer wins. Never done for ``increment``, ``delete``, ``only="new"`` and
-    ``if_unchanged``. Default False: such a write raises an error, whose ``is_left_open`` is true.
+    ``if_unchanged``. Default False: such a write raises an error whose ``is_left_open`` is true.
 """
 
 import difflib
@@ -58,7 +58,7 @@ _T = TypeVar("_T")
 ENVIRONMENT_VARIABLE: Final = "REDIS_MODELS_SETTINGS_MODULE"
 _EMBEDDED = "embedded:"
 _SCHEMES = ("redis", "rediss", "unix", "valkey", "valkeys")  # what Store.from_url takes, beside embedded:
-_LARGEST_BATCH = 100  # keys; what one script may touch at all
+_LARGEST_BATCH = 100  # keys; no script takes more
 _USUAL_BATCH = 100  # keys; about a millisecond of the server's time
 _LONGEST_LEASE = 3600  # seconds
 _SHOWN = 80  # characters of a value that an error quotes
@@ -67,13 +67,13 @@ _CLOSE = 0.8  # difflib ratio: REDIS_URI and NAME_SPACE are taken for typos, CAC
 
 @dataclass(frozen=True)
 class SettingsSource:
-    """Which settings module is meant, and who says so.
+    """The name of the settings module, and where it was found.
 
     Attributes:
         module: Dotted name.
-        source: Where it was named, for people: "--settings", the environment variable, or a pyproject.toml.
-        root: Directory that the project seems to have, which goes on ``sys.path``.
-        is_project: Whether ``root`` holds a manage.py or pyproject.toml, or is merely where the search began.
+        source: Where it was named, for messages: "--settings", the environment variable, or a pyproject.toml.
+        root: The project's directory, which goes on ``sys.path``.
+        is_project: Whether ``root`` contains a manage.py or pyproject.toml; if not, it is where the search began.
     """
 
     module: str
@@ -84,20 +84,20 @@ class SettingsSource:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a settings module says, checked; see the module's docstring for each name.
+    """The checked settings of a project; see the module's docstring for each name.
 
     Attributes:
         module: Dotted name of the settings module.
-        source: Where that was named, for people.
+        source: Where that was named, for messages.
         root: The project's directory, absolute.
         redis_url: With an absolute DIR after ``embedded:``. Left out of the repr, since it may hold a password.
-        apps: Entries of APPS, in order; empty where the settings module declares the models itself.
-        namespace: Names the bookkeeping keys.
-        batch_size: Records a script, 1 to 100.
-        lease_seconds: Seconds after which a dead runner's lease is free.
+        apps: Entries of APPS, in order; empty if the settings module declares the models itself.
+        namespace: Part of the names of the bookkeeping keys.
+        batch_size: Records per script, 1 to 100.
+        lease_seconds: Seconds after which a dead runner's lease expires.
         write_back: Whether reading an older record upgrades it in Redis.
         resend_writes: Whether writes are sent again after a broken connection.
-        executor: Makes an executor of so many workers; None for processes of this machine.
+        executor: Makes an executor with the given number of workers; None for processes of this machine.
     """
 
     module: str
@@ -114,22 +114,22 @@ class Settings:
 
     @property
     def shown_url(self) -> str:
-        """``redis_url`` as people may see it: without its password."""
+        """``redis_url`` without its password, for messages."""
         return masked(self.redis_url)
 
 
 def find_settings(
     option: str | None = None, start: Path | None = None, *, named_by: str = "--settings"
 ) -> SettingsSource:
-    """Find out which settings module is meant, without importing it.
+    """Find the name of the settings module, without importing it.
 
     Args:
-        option: Dotted name that goes before the environment and pyproject.toml, or None.
-        start: Directory from which to look upwards; the working directory if None.
-        named_by: What errors call the place where ``option`` was given.
+        option: Dotted name; wins over the environment and pyproject.toml. Or None.
+        start: Directory where the search upwards begins; the working directory if None.
+        named_by: How errors name the place where ``option`` was given.
 
     Raises:
-        SettingsError: Nothing names one, or a pyproject.toml on the way cannot be read.
+        SettingsError: No settings module is named, or a pyproject.toml above cannot be read.
     """
     start = (start or Path.cwd()).absolute()
     named = {named_by: option, ENVIRONMENT_VARIABLE: os.environ.get(ENVIRONMENT_VARIABLE)}
@@ -143,20 +143,20 @@ def find_settings(
         None,
         f"no settings module is named; use --settings, set {ENVIRONMENT_VARIABLE}, or write settings ="
         f' "shop.settings" under [tool.redis_models] in a pyproject.toml in {start} or above;'
-        " 'redis-models startproject' writes all of it",
+        " 'redis-models startproject' creates a project with one",
     )
 
 
 def load_settings(option: str | None = None, start: Path | None = None, *, named_by: str = "--settings") -> Settings:
     """Find, import and check the settings module.
 
-    Puts the project's directory on ``sys.path`` (and its ``src``, where there is one).
+    Puts the project's directory on ``sys.path`` (and its ``src``, if there is one).
 
     Args:
         option, start, named_by: As for ``find_settings``.
 
     Raises:
-        SettingsError: There is none, importing it failed, or a setting is wrong. ``load_apps`` checks APPS further.
+        SettingsError: There is none, importing it failed, or a setting is wrong. ``load_apps`` imports what APPS names.
     """
     found = find_settings(option, start, named_by=named_by)
     looked_in = _extend_path(found)
@@ -164,9 +164,9 @@ def load_settings(option: str | None = None, start: Path | None = None, *, named
     cure = f"looked in {', '.join(looked_in)} and among the installed packages"
     module = import_named(found.module, subject=subject, cure=cure, settings=found.module)
     settings = _check(module, found)
-    stand_in = os.environ.get(VARIABLE)
-    if stand_in:  # a test started this process
-        redirect(settings.redis_url, stand_in)
+    test_url = os.environ.get(VARIABLE)
+    if test_url:  # this process was started by a test
+        redirect(settings.redis_url, test_url)
     return settings
 
 
@@ -183,7 +183,7 @@ def _upwards(start: Path, *names: str) -> Iterator[Path]:
 
 
 def _module_named_in(path: Path) -> str | None:
-    """Module that a pyproject.toml names; None where it has no table for us, as in a monorepo's inner packages."""
+    """Give the module that a pyproject.toml names; None if it has no such table, as inner packages of a monorepo."""
     try:
         table: object = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("redis_models")
     except (OSError, ValueError, AttributeError) as exc:
@@ -201,12 +201,12 @@ def _extend_path(found: SettingsSource) -> list[str]:
     source = found.root / "src"
     has_source = source.is_dir() and not (source / "__init__.py").exists()
     directories = [str(source), str(found.root)] if has_source else [str(found.root)]
-    known = {os.path.realpath(entry or os.curdir) for entry in sys.path}
-    added = [directory for directory in directories if os.path.realpath(directory) not in known]
+    paths = {os.path.realpath(entry or os.curdir) for entry in sys.path}
+    added = [directory for directory in directories if os.path.realpath(directory) not in paths]
     if found.is_project:
         sys.path[:0] = added
     else:
-        sys.path += added  # it may not be a project: it must not hide an installed module
+        sys.path += added  # it may not be a project, so it must not hide installed modules
     return directories
 
 
@@ -238,13 +238,13 @@ _NAMES = (
 def _refuse_typo(name: str, values: Mapping[str, object], module: str) -> None:
     if not name.isupper() or name in _NAMES:
         return
-    for meant in difflib.get_close_matches(name, _NAMES, n=1, cutoff=_CLOSE):
-        if meant not in values:  # REDIS_URL_2 beside REDIS_URL is the application's own
-            raise SettingsError(module, f"{module}: there is no setting {name}; did you mean {meant}?")
+    for setting in difflib.get_close_matches(name, _NAMES, n=1, cutoff=_CLOSE):
+        if setting not in values:  # if REDIS_URL is set too, REDIS_URL_2 is the application's own
+            raise SettingsError(module, f"{module}: there is no setting {name}; did you mean {setting}?")
 
 
 class _WrongError(Exception):
-    """What is wrong with a setting's value, put after its name."""
+    """A setting's value is wrong; the text follows the name of the setting."""
 
 
 def _read(
@@ -276,7 +276,7 @@ def _meant_scheme(scheme: str) -> str:
     close = difflib.get_close_matches(scheme.lower(), _SCHEMES, n=1)
     if close:
         return f"did you mean {close[0]}:// ?"
-    return f"it must begin with embedded: or one of {', '.join(f'{each}://' for each in _SCHEMES)}"
+    return f"it must begin with embedded: or one of {', '.join(f'{name}://' for name in _SCHEMES)}"
 
 
 def _refuse_unreadable(url: str) -> None:
@@ -289,15 +289,15 @@ def _refuse_unreadable(url: str) -> None:
     if not is_readable and "," not in url:
         raise _WrongError(
             f"is {masked(url)!r}, whose port is not a number from 1 to 65535;"
-            " percent-encode the password if it holds / ? # @ or : (urllib.parse.quote(password, safe=''))"
+            " percent-encode the password if it contains / ? # @ or : (urllib.parse.quote(password, safe=''))"
         )
 
 
 def _shown(value: object) -> str:
-    """Quote a value, whatever it is: Python writes no number of more than 4,300 digits."""
+    """Quote any value. Its repr may fail: Python does not write integers of more than 4,300 digits."""
     try:
         text = repr(value)
-    except Exception:  # a class of the user's may do anything
+    except Exception:  # the repr of a user's class may raise anything
         return f"a {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
@@ -310,9 +310,9 @@ def _apps(value: object) -> tuple[str, ...]:
     entries: list[str] = []
     for entry in cast("Iterable[object]", value):
         if not isinstance(entry, str):
-            raise _WrongError(f"holds {_shown(entry)}; every entry is the dotted name of a package, as text")
+            raise _WrongError(f"contains {_shown(entry)}; every entry must be the dotted name of a package, as text")
         if entry in entries:
-            raise _WrongError(f"holds {_shown(entry)} twice; remove one")
+            raise _WrongError(f"contains {_shown(entry)} twice; remove one")
         entries.append(entry)
     return tuple(entries)
 
@@ -332,7 +332,7 @@ def _flag(value: object) -> bool:
 def _executor_factory(value: object) -> "Callable[[int], Executor]":
     if not callable(value):
         raise _WrongError(
-            f"is {_shown(value)}; it must be a function that is given a number of workers, and gives an executor of"
+            f"is {_shown(value)}; it must be a function that takes a number of workers and returns an executor of"
             " concurrent.futures"
         )
     return cast("Callable[[int], Executor]", value)
@@ -348,11 +348,11 @@ def _between(low: int, high: int, unit: str) -> Callable[[object], int]:
 
 
 def _root(module: ModuleType, found: SettingsSource) -> Path | None:
-    """Find the project's directory from the settings file, so that every way of starting finds the same data.
+    """Find the project's directory from the settings file, so that its data are the same wherever a command starts.
 
     Returns:
-        The nearest directory above the outermost package that holds a manage.py or pyproject.toml, else the one that
-        holds that package; None where it is merely installed among others.
+        The nearest directory above the outermost package with a manage.py or pyproject.toml, else the directory of that
+        package; None if it is installed in site-packages.
     """
     if module.__file__ is None:
         return found.root
@@ -368,7 +368,7 @@ def _root(module: ModuleType, found: SettingsSource) -> Path | None:
 
 
 def _absolute_url(url: str, root: Path | None, module: str) -> str:
-    """Make the directory of an embedded server absolute: it must not move with the working directory."""
+    """Make the directory of an embedded server absolute: it must not depend on the working directory."""
     if not url.startswith(_EMBEDDED):
         return url
     text = url.removeprefix(_EMBEDDED).removeprefix("//")
@@ -377,6 +377,6 @@ def _absolute_url(url: str, root: Path | None, module: str) -> str:
     directory = Path(text).expanduser()
     if root is None and not directory.is_absolute():
         raise SettingsError(
-            module, f"{module}: REDIS_URL is {url!r}; this project is installed, so write an absolute path"
+            module, f"{module}: REDIS_URL is {url!r}; this project is installed, so use an absolute path"
         )
     return _EMBEDDED + os.path.normpath(directory if root is None else root / directory)

@@ -15,7 +15,8 @@ from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.indexed_scripts import known_indexes
 from ..records.read import fetch
-from ..records.write import WRITE_CHUNK, ScriptCall, flatten, resolve_reply
+from ..records.script_calls import ScriptCall, resolve_reply
+from ..records.write import WRITE_CHUNK, flatten
 from ..store import Upgrader
 from .search import Match, Request, Search
 from .streams import Position

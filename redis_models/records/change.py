@@ -1,4 +1,4 @@
-"""The change that a save makes to a record, as data. Pure."""
+"""The change that a save makes to a record. Pure."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ class Change:
 
     Attributes:
         written: Stored fields with their new bytes.
-        filled: Stored fields that the record did not have and that were not assigned, with their defaults; written
-            only where the field is still missing.
+        filled: Defaults of fields that the record did not have and that were not assigned; written only if the field
+            is still missing.
         removed: Names of stored fields that the instance no longer has.
-        values: Field values that went into it; the instance may have others by the time it is written.
+        values: The field values when the change was made; the instance may change before it is written.
     """
 
     written: dict[str, bytes]
@@ -28,7 +28,7 @@ class Change:
 
 @dataclass(slots=True)
 class PlainChange(Change):
-    """A change through hooks.
+    """A change of a model with hooks.
 
     Attributes:
         plain: Each value as it would be stored without hooks.

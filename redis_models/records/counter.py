@@ -1,4 +1,4 @@
-"""Counters: fields that ``increment`` can add to inside the server, and how far. Pure."""
+"""Counters: the fields that ``increment`` can add to inside the server, and their bounds. Pure."""
 
 import math
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from ..mapping.mapper import Mapper
 
 __all__ = ["NO_START", "OUT_OF_RANGE", "Counter", "Increment", "counter_of"]
 
-NO_START: Final = ""  # what a sum is called where there is nothing to begin with, and where it would be out of range
-OUT_OF_RANGE: Final = "!"
+NO_START: Final = ""  # in place of a sum if the field is missing and has no default
+OUT_OF_RANGE: Final = "!"  # in place of a sum that the field must not have
 _INT_MIN: Final = -(2**63)  # the server counts in 64 bits
 _INT_MAX: Final = 2**63 - 1
 _FLOAT_MAX: Final = 1.7976931348623157e308
-_KNOWN: Final = (Ge, Gt, Le, Lt, AllowInfNan, Strict)  # the last two ask for nothing that a finite sum could break
-_WHOLE: Final = ("after", "wrap")  # model validators that look at the values
+_KNOWN: Final = (Ge, Gt, Le, Lt, AllowInfNan, Strict)  # every finite sum satisfies the last two
+_WHOLE: Final = ("after", "wrap")  # modes of model validators that see the values
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Increment:
 
     Attributes:
         by: What to add.
-        start: The sum, as text, where the field is not stored; or ``NO_START``, or ``OUT_OF_RANGE``.
-        low: Least number that may be added to, for an int; least sum, for a float.
-        high: Greatest, likewise.
+        start: The sum as text if the field is not stored, or ``NO_START``, or ``OUT_OF_RANGE``.
+        low: For an int the least stored number that may be added to; for a float the least sum.
+        high: The greatest, likewise.
     """
 
     by: int | float
@@ -51,8 +51,8 @@ class Counter:
         is_int: Whether it holds whole numbers; else floats.
         low: Least value, included.
         high: Greatest value, included.
-        default: Value where the field is not stored; None if that is not a number, or made anew each time.
-        is_hidden: Whether the model says that errors show no value.
+        default: Value if the field is not stored; None if it is not a number, or a factory makes it.
+        is_hidden: Whether errors must not show values of the model.
     """
 
     model: str
@@ -64,7 +64,7 @@ class Counter:
     is_hidden: bool = False
 
     def increment(self, by: object) -> Increment:
-        """Make an addition.
+        """Make the addition of ``by``.
 
         Raises:
             EncodeError: ``by`` is not a number, not a whole one for an int field, or too great.
@@ -81,15 +81,15 @@ class Counter:
         return Increment(float(by), self._start(float(by)), self.low, self.high)
 
     def out_of_range(self, by: object, raw: bytes) -> EncodeError:
-        """Say that a sum is not what the field may hold."""
+        """Make the error of a sum that the field must not have."""
         current = f"{self.default!r}, the default," if raw == b"" else MASK if self.is_hidden else raw.decode()
         reason = f"added to {current} it would leave {self.low!r} to {self.high!r}; nothing was changed"
         return self._error(by, reason)
 
     def no_number(self, key: str, raw: bytes) -> DecodeError:
-        """Say that there is nothing to add to."""
+        """Make the error of a field that does not hold a number."""
         if raw == b"":
-            return DecodeError(key, self.name, None, "and the model has no number as its default to begin with")
+            return DecodeError(key, self.name, None, "increment cannot begin, because the field has no default number")
         shown = cast(bytes, mask_if_secret(raw, self.is_hidden))
         return DecodeError(key, self.name, shown, f"increment needs a {self._numbers} there")
 
@@ -111,13 +111,13 @@ def counter_of(mapper: Mapper[Any], name: str, by: object) -> Counter:
     """Give the field ``name`` as a counter.
 
     Raises:
-        ModelDeclarationError: The model stores no such field.
+        ModelDeclarationError: The model does not store such a field.
         InvalidPrimaryKeyError: It is the primary key.
-        EncodeError: It holds no plain numbers, or has a validator that only Python can run.
+        EncodeError: It is not an int or a float, or has a validator that only Python can run.
     """
     if mapper.hooks:
         reason = (
-            f"increment adds inside the server, where {mapper.model.__name__}.{mapper.hooks[0]} is not asked; get the"
+            f"increment adds inside the server, where {mapper.model.__name__}.{mapper.hooks[0]} is not called; get the"
             " record, add, and save(if_unchanged=True)"
         )
         raise EncodeError(mapper.model.__name__, name, by, reason)
@@ -144,7 +144,7 @@ def counter_of(mapper: Mapper[Any], name: str, by: object) -> Counter:
 
 
 def _within(annotation: object) -> Iterator[object]:
-    """Give what Annotated says of the members of a union; pydantic keeps only what stands outside of it."""
+    """Give the metadata of the members of a union; pydantic keeps only the metadata around the union."""
     if get_origin(annotation) is Annotated:
         for item in annotation.__metadata__:  # type: ignore[attr-defined]  # of Annotated, which checkers do not take for a type
             yield from (
@@ -155,19 +155,19 @@ def _within(annotation: object) -> Iterator[object]:
 
 
 def _checks(item: object) -> bool:
-    """Whether something in Annotated has a say in what a value may be, as far as pydantic is concerned."""
+    """Whether pydantic uses this metadata to check values."""
     return isinstance(item, BaseMetadata) or hasattr(item, "__get_pydantic_core_schema__")
 
 
 def _has_validators(mapper: Mapper[Any], name: str) -> bool:
-    found = mapper.model.__pydantic_decorators__
+    decorators = mapper.model.__pydantic_decorators__
     fields = {
         field
-        for validator in (*found.field_validators.values(), *found.validators.values())
+        for validator in (*decorators.field_validators.values(), *decorators.validators.values())
         for field in validator.info.fields
     }
     return bool({name, "*"} & fields) or any(
-        validator.info.mode in _WHOLE for validator in found.model_validators.values()
+        validator.info.mode in _WHOLE for validator in decorators.model_validators.values()
     )
 
 

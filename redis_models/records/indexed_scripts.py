@@ -109,7 +109,7 @@ class IndexedCall:
 
 
 def resolve_indexes(attempt: IndexedCall, reply: Reply) -> RoundTrips[Reply]:
-    """Give a script's reply, also one that is an error; if it does not know the table's indexes, call it again for these.
+    """Give a script's reply, even an error; if it does not know the table's indexes, call it again for these.
 
     Raises:
         ConfigurationError: The definitions of the indexes are not readable.
@@ -175,8 +175,8 @@ def changing_indexes_error(space: KeySpace) -> DataError:
     """Give the error of definitions that are other ones each time."""
     return ConflictError(
         space.definitions,
-        "nothing was written: the definitions of this table's indexes keep changing, or are damaged; try again, and if it"
-        " stays so, build the indexes again",
+        "nothing was written: the definitions of this table's indexes keep changing, or are damaged; try again, and if"
+        " it fails again, build the indexes anew",
     )
 
 
@@ -196,8 +196,8 @@ def _remember(space: KeySpace, definitions: Definitions) -> TableIndexes:
 
 def _unreadable(space: KeySpace, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        f"the definitions of indexes at {space.definitions!r} are not readable, so nothing can be written to this table:"
-        f" {reason}; use the release of redis_models that wrote them, or build the indexes again"
+        f"the definitions of indexes at {space.definitions!r} are not readable, so nothing can be written to this"
+        f" table: {reason}; use the release of redis_models that wrote them, or build the indexes again"
     )
 
 

@@ -1,4 +1,4 @@
-"""Read records: each verb once, as a generator of command batches (see ``commands``)."""
+"""Read records, as generators of round trips (see ``commands``)."""
 
 from collections.abc import Sequence
 from typing import Final, TypeVar, cast
@@ -47,13 +47,13 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=StoredModel)
-READ_CHUNK: Final = 500  # records read in one batch: large enough to hide the round trip, a few MB at most
+READ_CHUNK: Final = 500  # records per batch: large enough to hide the round trip, a few MB at most
 NOT_A_SORTED_SET: Final = "is not a sorted set"
 INDEX_COMMAND_COUNT: Final = 3  # commands of ``asking_index``
 SWEEP_CHUNK: Final = 1000  # members of the index that one script checks
 _SWEEP: Final = load_script("redis_models", "permissions", "sweep", is_repeatable=True)
 
-# One record: its stored fields at the model's version, the error why it cannot be read, or None if it does not exist.
+# One record: its stored fields at the model's version, the error if it cannot be read, or None if it does not exist.
 FetchedRecord = dict[str, bytes] | DataError | None
 
 
@@ -65,10 +65,10 @@ def read(mapper: Mapper[M], upgrader: Upgrader | None, key: str) -> RoundTrips[M
         DecodeError: It does not read back as the model.
         RecordTooNewError: Newer code wrote it.
         RecordTooOldError: Older code wrote it, and no migration is known here.
-        WrongKeyTypeError: The key holds no hash.
+        WrongKeyTypeError: The key does not hold a hash.
 
     Cost:
-        One round trip; two for a record of an older version, or none at all.
+        One round trip; two if the record is of an older version or does not exist.
     """
     [record] = yield from fetch(mapper, upgrader, [key])
     if record is None:
@@ -85,10 +85,10 @@ def fetch(
         mapper: The model.
         upgrader: Upgrades older records in memory; without one they are refused.
         keys: Keys of the records.
-        names: Stored fields to read; None means all that the model knows, extra ones included where it takes them.
+        names: Stored fields to read; None means all fields of the model, and extra ones if it takes them.
 
     Returns:
-        One entry a key, in order.
+        One entry for each key, in order.
 
     Cost:
         One round trip for every 500; one more for older or missing records; two more if older ones are written back.
@@ -121,26 +121,26 @@ def parse_records(
         yield from _write_back(mapper, upgrader, keys, replies)
         return whole
     names = mapper.names if names is None else names
-    # One cast for all: a call of ``cast`` for each record is measured in a select.
+    # One cast for all rows: a call of ``cast`` for each record would be measurable in a select.
     rows = cast("Sequence[list[bytes | None] | ResponseError]", replies)
     records = [_parse_fields(mapper, names, key, row) for key, row in zip(keys, rows, strict=True)]
-    unsettled = [
-        place for place, record in enumerate(records) if record is None or isinstance(record, RecordTooOldError)
+    to_read_whole = [
+        position for position, record in enumerate(records) if record is None or isinstance(record, RecordTooOldError)
     ]
-    if unsettled:
-        # Whole: an upgrade needs the old fields, and a record may have none of the fields that were read.
-        second = yield [("HGETALL", keys[place]) for place in unsettled]
-        for place, reply in zip(unsettled, second, strict=True):
-            records[place] = _parse_whole(mapper, upgrader, names, keys[place], reply)
-        yield from _write_back(mapper, upgrader, [keys[place] for place in unsettled], second)
+    if to_read_whole:
+        # Whole: an upgrade needs the old fields, and an existing record may lack all fields that were read.
+        whole_replies = yield [("HGETALL", keys[position]) for position in to_read_whole]
+        for position, reply in zip(to_read_whole, whole_replies, strict=True):
+            records[position] = _parse_whole(mapper, upgrader, names, keys[position], reply)
+        yield from _write_back(mapper, upgrader, [keys[position] for position in to_read_whole], whole_replies)
     return records
 
 
 def exists(key: str) -> RoundTrips[bool]:
-    """Tell whether there is a record.
+    """Tell whether a record exists.
 
     Raises:
-        WrongKeyTypeError: The key holds no hash.
+        WrongKeyTypeError: The key does not hold a hash.
     """
     [fields] = yield [("HLEN", key)]
     if isinstance(fields, ResponseError):
@@ -149,11 +149,11 @@ def exists(key: str) -> RoundTrips[bool]:
 
 
 def ttl(mapper: Mapper[M], key: str) -> RoundTrips[float | None]:
-    """Give the seconds that a record still has, to the millisecond; None if it has no TTL.
+    """Give the remaining TTL of a record in seconds, to the millisecond; None if it has no TTL.
 
     Raises:
         NotFoundError: There is no such record.
-        WrongKeyTypeError: The key holds no hash.
+        WrongKeyTypeError: The key does not hold a hash.
     """
     fields, left_ms = yield [("HLEN", key), ("PTTL", key)]
     if isinstance(fields, ResponseError):
@@ -165,10 +165,10 @@ def ttl(mapper: Mapper[M], key: str) -> RoundTrips[float | None]:
 
 
 def count(mapper: Mapper[M]) -> RoundTrips[int]:
-    """Count the records that exist now; members of the index whose record is gone are swept.
+    """Count the records that exist now; members of the index without a record are removed.
 
-    A record is what the index names, lies under a key of the model, and is a hash; anything else in the
-    index is passed over, and stays for ``verify``, which names it.
+    A record is a hash under a key of the model that is a member of the index. Other members are not counted; they stay
+    in the index, and ``verify`` reports them.
 
     Cost:
         Two round trips for every 1,000 records.
@@ -183,9 +183,10 @@ def count(mapper: Mapper[M]) -> RoundTrips[int]:
 
 
 def index_after(mapper: Mapper[M], after: str | None, limit: int) -> RoundTrips[list[str]]:
-    """Give the next ``limit`` record keys of the index after ``after``, or the first: stable while others write.
+    """Give the next ``limit`` record keys of the index after ``after``, or the first ones.
 
-    Gives only keys that the model owns, whatever else is in its index, and fewer than ``limit`` only at the end.
+    The order is stable while other clients write. Only keys of the model are given, even if the index has other
+    members, and fewer than ``limit`` only at the end.
     """
     return (yield from parse_keys(mapper, (yield index_commands(mapper, after, limit)), after, limit))
 
@@ -201,41 +202,41 @@ def index_commands(mapper: Mapper[M], after: str | None, limit: int) -> list[Com
 
 
 def parse_keys(mapper: Mapper[M], replies: Sequence[Reply], after: str | None, limit: int) -> RoundTrips[list[str]]:
-    """Give the keys of ``index_after`` out of the replies to ``index_commands``.
+    """Parse the replies to ``index_commands`` into the keys that ``index_after`` gives.
 
     Cost:
-        No further round trip if all members are the model's, with score 0; else two, and one for 1,000 foreign ones.
+        No round trip if all members are keys of the model with score 0; else two, and one for 1,000 other members.
     """
     reply, *ends = replies
     found = index_members(mapper, reply)
     last = None if after is None else bytes_of(after)
-    # Members with other scores than 0 make a range by name end too early, or repeat for ever.
+    # If members have other scores than 0, a range by name may end too early or never.
     if mapper.keys.are_next(found, last) and not any(map(_has_score, ends)):
         return [text_of(raw) for raw in found]
     if last is None:
         return (yield from keys_at(mapper, 0, limit))
-    [place] = check((yield [("ZRANK", mapper.keys.index, last)]))
-    if place is not None:
-        return (yield from keys_at(mapper, cast(int, place) + 1, limit))
+    [rank] = check((yield [("ZRANK", mapper.keys.index, last)]))
+    if rank is not None:
+        return (yield from keys_at(mapper, cast(int, rank) + 1, limit))
     return (yield from keys_at(mapper, 0, limit, last))
 
 
-def keys_at(mapper: Mapper[M], place: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
-    """Give the next ``limit`` record keys of the index from a position on, and only those after ``after``."""
+def keys_at(mapper: Mapper[M], position: int, limit: int, after: bytes | None = None) -> RoundTrips[list[str]]:
+    """Give the next ``limit`` record keys of the index from a position on; only keys after ``after``."""
     own: list[bytes] = []
     count = limit
     while len(own) < limit:
-        [reply] = yield [("ZRANGE", mapper.keys.index, place, place + count - 1)]
+        [reply] = yield [("ZRANGE", mapper.keys.index, position, position + count - 1)]
         found = index_members(mapper, reply)
         own += [key for key in mapper.keys.owned_members(found) if after is None or key > after]
         if len(found) < count:
             break
-        place, count = place + count, SWEEP_CHUNK
+        position, count = position + count, SWEEP_CHUNK
     return [text_of(raw) for raw in own[:limit]]
 
 
 def make_instance(mapper: Mapper[M], key: str, record: FetchedRecord) -> M:
-    """Make an instance of stored fields; it remembers them, so that a save writes only changes.
+    """Make an instance from stored fields; it tracks them, so that a save writes only changes.
 
     Raises:
         DataError: The record cannot be read.
@@ -245,13 +246,13 @@ def make_instance(mapper: Mapper[M], key: str, record: FetchedRecord) -> M:
     stored = record or {}
     instance = mapper.decode(key, stored)
     pk = track_read(mapper, instance, key, stored)
-    if type(pk) is not str or mapper.start + pk != key:  # they are nearly always equal
+    if type(pk) is not str or mapper.start + pk != key:  # nearly never
         mapper.check_key(key, pk)
     return instance
 
 
 def index_error(mapper: Mapper[M]) -> DataError:
-    """Give the error of a key that should be the index and is not."""
+    """Make the error of a key that should be the index but is not a sorted set."""
     key = mapper.keys.index
     return ConflictError(
         key,
@@ -261,15 +262,15 @@ def index_error(mapper: Mapper[M]) -> DataError:
 
 
 def _parse_fields(
-    mapper: Mapper[M], names: Sequence[str], key: str, raws: list[bytes | None] | ResponseError
+    mapper: Mapper[M], names: Sequence[str], key: str, values: list[bytes | None] | ResponseError
 ) -> FetchedRecord:
-    """Give the record of a reply of HMGET; RecordTooOldError or None means that it must be read whole."""
-    if isinstance(raws, ResponseError):
-        return _error_of(key, raws)
-    stamp = raws[-1]
-    if stamp == mapper.stamp and None not in raws:
-        return dict(zip(names, cast("list[bytes]", raws), strict=False))  # the stamp comes last
-    record = {name: raw for name, raw in zip(names, raws, strict=False) if raw is not None}
+    """Parse a reply of HMGET; RecordTooOldError or None means that the record must be read whole."""
+    if isinstance(values, ResponseError):
+        return _error_of(key, values)
+    stamp = values[-1]
+    if stamp == mapper.stamp and None not in values:
+        return dict(zip(names, cast("list[bytes]", values), strict=False))  # the stamp comes last
+    record = {name: raw for name, raw in zip(names, values, strict=False) if raw is not None}
     if stamp == mapper.stamp:
         return record
     if stamp is None and not record:
@@ -280,7 +281,7 @@ def _parse_fields(
 def _parse_whole(
     mapper: Mapper[M], upgrader: Upgrader | None, names: Sequence[str] | None, key: str, reply: Reply
 ) -> FetchedRecord:
-    """Give the record of a reply of HGETALL, upgraded in memory if it is of an older version."""
+    """Parse a reply of HGETALL; an older record is upgraded in memory."""
     if isinstance(reply, ResponseError):
         return _error_of(key, reply)
     record = hash_of(reply)
@@ -302,7 +303,7 @@ def _parse_whole(
 def _write_back(
     mapper: Mapper[M], upgrader: Upgrader | None, keys: Sequence[str], replies: Sequence[Reply]
 ) -> RoundTrips[None]:
-    """Let the upgrader store the records that it upgraded in memory."""
+    """Make the upgrader store the records that it upgraded in memory."""
     if upgrader is None:
         return
     whole = {
@@ -331,14 +332,14 @@ def _version_error(mapper: Mapper[M], key: str, stamp: bytes | None) -> DataErro
 
 
 def _error_of(key: str, error: ResponseError) -> DataError:
-    ours: RedisModelsError = WrongKeyTypeError(key) if str(error).startswith("WRONGTYPE") else translate(error)
-    if isinstance(ours, DataError):
-        return ours
-    raise ours from error
+    translated: RedisModelsError = WrongKeyTypeError(key) if str(error).startswith("WRONGTYPE") else translate(error)
+    if isinstance(translated, DataError):
+        return translated
+    raise translated from error
 
 
 def sweep(mapper: Mapper[M], keys: Sequence[str]) -> RoundTrips[int]:
-    """Remove members from the index whose record is gone; give how many of ``keys`` exist."""
+    """Remove members without a record from the index; give how many of ``keys`` exist."""
     replies = yield from call(_SWEEP, [_SWEEP.command([mapper.keys.index, *keys], ())])
     if isinstance(replies[0], NoPermissionError):  # a user who may only read can still count
         sizes = yield [("HLEN", key) for key in keys]
@@ -347,7 +348,7 @@ def sweep(mapper: Mapper[M], keys: Sequence[str]) -> RoundTrips[int]:
 
 
 def _has_score(reply: Reply) -> bool:
-    """Whether a member of an index, given with its score, has another score than 0."""
+    """Whether the reply has a member of the index whose score is not 0."""
     if not isinstance(reply, list) or not reply:
         return False
     last: object = cast("list[object]", reply)[-1]  # RESP3 has a pair in its place
@@ -355,7 +356,7 @@ def _has_score(reply: Reply) -> bool:
 
 
 def index_members(mapper: Mapper[M], reply: Reply) -> list[bytes]:
-    """Give what an index answers, or raise what it refuses."""
+    """Give the members in a reply; raise if it is an error."""
     if isinstance(reply, ResponseError):
         raise index_error(mapper) if str(reply).startswith("WRONGTYPE") else translate(reply)
     return cast("list[bytes]", reply)

@@ -244,7 +244,9 @@ def test_a_key_that_loses_its_default_is_asked_about_and_filled_where_it_is_abse
     required = _PLACE.replace(" = 'X'", "")
 
     assert life.change("places: list[Place]", required) == 3
-    assert "Customer.places.city → str, required, no default for existing records" in life.project.err
+    assert (
+        "Customer.places.city: str is required and has no default; existing records do not have it" in life.project.err
+    )
     assert life.change("places: list[Place]", required, "--default", "Customer.places.city='?'") == 0, life.project.err
     assert life.migrate() == {"places": '[{"zip": "1", "city": "?"}, {"zip": "2", "city": "Y"}]'}
     assert life.go_back() == before

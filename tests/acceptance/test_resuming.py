@@ -173,7 +173,7 @@ def test_a_run_that_was_to_meet_all_records_and_died_is_finished_by_a_plain_one(
     runs.fill("a")  # by code that should have ended
     runs.fill("b")
     runs.die(links, 3, lambda journal: journal.cursor != "0")
-    runs.die(links, 3, lambda journal: journal.model.startswith("A ") and journal.changed, meets_all=True)
+    runs.die(links, 3, lambda journal: journal.model.startswith("A ") and journal.changed, includes_stragglers=True)
     assert runs.versions("a") == [1, 2]
 
     runs.go(links)

@@ -64,8 +64,8 @@ def _break_the_line(project: Any) -> None:
         (_raise, ("0002_rename.py: raised ZeroDivisionError", "line")),
         (_import_nothing, ("0002_rename.py: raised ModuleNotFoundError", "no_such_module")),
         (_take_the_class, ("0002_rename.py: has no class Migration",)),
-        (_misname, ("rename.py: is not a name of a migration", "0004_rename_name.py")),
-        (_fork, ("0002_other", "0002_rename", "one behind the other")),
+        (_misname, ("rename.py: is not the name of a migration", "0004_rename_name.py")),
+        (_fork, ("0002_other", "0002_rename", "one after the other")),
         (_break_the_line, ("0003_retype.py: previous = 'bbbb0002' is not the id of a file here", "restore that file")),
     ],
 )

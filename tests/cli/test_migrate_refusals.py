@@ -47,7 +47,7 @@ def test_a_key_of_another_type_stops_the_run_and_is_left_alone(either: Any) -> N
         client.delete("customer:list")
         resumed = either.migrate()
 
-    _assert_refused(refused, 6, "customer:list: the key holds no hash", "move it out", "Run 'migrate' again")
+    _assert_refused(refused, 6, "customer:list: does not hold a hash", "rename the key", "Run 'migrate' again")
     assert (stored, check.code, resumed.code) == ([b"a", b"b"], 1, 0)
     assert set(_versions(either)) == {b"%d" % either.version}
 
@@ -95,7 +95,7 @@ def test_of_several_in_one_batch_one_is_named_and_the_others_are_counted(shop: A
 
     refused = shop.migrate("shop", "2")  # the server does it, a hundred at a time
 
-    _assert_refused(refused, 6, "customer:", "the key holds no hash", "(and 1 more in the same batch)")
+    _assert_refused(refused, 6, "customer:", "does not hold a hash", "(and 1 more in the same batch)")
 
 
 def test_a_function_that_raises_stops_the_run_with_the_key_and_what_it_raised(shop: Any) -> None:

@@ -93,12 +93,12 @@ def test_a_write_brings_the_record_up_whole_and_the_way_back_still_restores_it(p
     loaded.sync.save()
     customer.sync.insert(customer(id="2", full_name="Eve", age=30, initial="E"))
     written = project.records()
-    there, back = project.migrate(), project.migrate("shop", "1")
+    applied, taken_back = project.migrate(), project.migrate("shop", "1")
 
     assert [written[f"customer:{at}"]["_v"] for at in range(4)] == [b"3", b"3", b"3", b"1"]
     assert written["customer:1"].items() >= {"full_name": b"Ada", "age": b"1", "currency": b"EUR"}.items()
     assert "name" not in written["customer:1"]
-    assert (there.code, back.code) == (0, 0)
+    assert (applied.code, taken_back.code) == (0, 0)
     assert project.records() == {
         "customer:0": {**before["customer:0"], "visits": b"5"},
         "customer:1": {**before["customer:1"], "name": b"Ada"},

@@ -13,8 +13,9 @@ _TESTS = _ROOT / "tests"
 _MOST_MODULES = 12
 _MOST_LINES = 400
 _MANY = {"cli/commands"}  # where a file is a command
-# Over the limit until they are split; do not add to them.
 _LONG = {
+    # One tree of small classes, drawn in its docstring and read as a whole. In a package, classes would lose their name
+    # ``redis_models.errors.X`` in tracebacks and pickles, or each would have to set ``__module__``.
     "redis_models/errors.py",
 }
 _FEWEST_LINES = 60

@@ -57,7 +57,7 @@ def test_attributes_of_an_error_are_as_they_are_stored() -> None:
 
 
 def test_a_key_adds_no_line_to_a_log() -> None:
-    assert str(WrongKeyTypeError("a\nerror: all is well")).startswith("a\\nerror: all is well: holds no hash")
+    assert str(WrongKeyTypeError("a\nerror: all is well")).startswith("a\\nerror: all is well: does not hold a hash")
 
 
 def test_what_is_spelled_is_not_spelled_again() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis_models.client.commands import RoundTrips
 from redis_models.errors import IncompleteError, RedisModelsError
-from redis_models.migrations.chain.lineage import routes_of
+from redis_models.migrations.chain.lineage import upgrade_paths_of
 from redis_models.migrations.executor.progress import Policy
 from redis_models.migrations.executor.worker_pool import WorkerPool, WorkerResult, WorkerTask
 from redis_models.migrations.rewriter.compare_and_set import rewrite_here
@@ -94,7 +94,7 @@ class Member(RunnerProcess):
         self.epoch = int(task.fence.epoch)
         kind = next(kind for kind in KINDS if task.start == f"{kind.table}:")
         self.versions = {kind.name: task.target}
-        upgrade_path = replace(routes_of(self._chain)[task.start], leaves_newer=task.leaves_newer)
+        upgrade_path = replace(upgrade_paths_of(self._chain)[task.start], leaves_newer=task.leaves_newer)
         self._doing = rewrite_here(
             task.fence, upgrade_path, task.target, task.keys, task.at_once, is_unthrottled=task.is_unthrottled
         )

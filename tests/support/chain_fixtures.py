@@ -47,7 +47,7 @@ class Database:
         target: int | None = None,
         exchange: Any = None,
         *,
-        meets_all: bool = False,
+        includes_stragglers: bool = False,
         **policy: Any,
     ) -> int:
         """Bring the database to a position of the chain; give how many records were moved."""
@@ -55,13 +55,15 @@ class Database:
         state_store = StateStore("default", chain.app)
         position = chain.head_position if target is None else target
         with hold_lease(exchange, "default", life_s=10) as lease:
-            run_plan = make_run_plan(chain, run(exchange, state_store.read()), position, meets_all=meets_all)
+            run_plan = make_run_plan(
+                chain, run(exchange, state_store.read()), position, includes_stragglers=includes_stragglers
+            )
             segments = execute_run(
                 exchange,
                 lease,
                 state_store,
                 run_plan,
-                lambda state: make_run_plan(chain, state, position, meets_all=meets_all),
+                lambda state: make_run_plan(chain, state, position, includes_stragglers=includes_stragglers),
                 policy=Policy(fixed_throttle(10), **policy),
                 report=lambda _: None,
             )

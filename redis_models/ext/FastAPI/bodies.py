@@ -1,4 +1,4 @@
-"""Bodies of requests: what a PUT takes, what the documentation says of it, and the records that bodies make."""
+"""Bodies of requests: their types, their JSON schemas, and the records that are made of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,32 +37,32 @@ M = TypeVar("M", bound=Model)
 
 
 def key_annotation(schema: type[Model]) -> Any:
-    """Give the type of primary keys in paths: that of the field, with its constraints."""
+    """Give the type of the primary key in paths: that of the field, with its constraints."""
     info = schema.model_fields[schema.get_primary_key_field()]
-    # A path has only text, which strictness would refuse for every other type.
+    # Paths are text, and a strict field of another type would refuse text.
     metadata = [item for item in info.metadata if not isinstance(item, Storage) and not isinstance(item, Strict)]
     return Annotated[info.annotation, *metadata] if metadata else info.annotation
 
 
 def replacement_annotation(schema: type[Model], hidden: HiddenFields) -> Any:
-    """Give the type of the body of a PUT: a record's fields, without the primary key, which is in the path.
+    """Give the type of the body of a PUT: a record's fields. The primary key may be left out, as it is in the path.
 
-    The values stay as they came: what is kept of the stored record decides with them whether the whole is valid, and
-    some types cannot be validated twice.
+    The values are not validated here. They are validated once, together with the values that are kept of the stored
+    record; some types cannot be validated twice.
     """
     return Annotated[dict[str, Any], _Replacement(schema, hidden), Body(title=f"{schema.__name__}Update")]
 
 
 def creation_annotation(schema: type[Model], hidden: HiddenFields) -> Any:
-    """Give the type of the body of a POST: a record, of which the fields that are not for requests are not set."""
+    """Give the type of the body of a POST: a record, without the fields that requests must not set."""
     return Annotated[schema, _Creation(hidden)]
 
 
 def new_record(schema: type[M], body: BaseModel) -> M:
-    """Make a record, which is not stored yet, of the body of a POST: an instance of ``schema``, or of another class.
+    """Make an instance of ``schema`` from the body of a POST, which may be of another class. Nothing is stored.
 
     Raises:
-        RequestValidationError: It is not what ``schema`` accepts.
+        RequestValidationError: ``schema`` refuses the values.
     """
     if isinstance(body, schema):
         return body
@@ -70,19 +70,19 @@ def new_record(schema: type[M], body: BaseModel) -> M:
 
 
 def apply_put(record: M, body: BaseModel | dict[str, Any], shown: object, hidden: HiddenFields) -> M:
-    """Make the record that a PUT leaves; a save of it writes what it changes in the stored one.
+    """Make the record that a PUT asks for; saving it writes the changes to the stored one.
 
-    What the body cannot say is kept: fields that its class has not, or that the request leaves out of a class of the
-    application's own; and what no answer ever showed to the client, at any depth; see ``merge``.
+    Some values are kept: fields that the class of the body does not have, or that the request left out of the
+    application's own class; and values that no answer has shown to the client, at any depth. See ``merge``.
 
     Args:
-        record: As it is stored.
+        record: The stored record.
         body: The body.
-        shown: What an answer shows of the record; ``MISSING`` if none can.
-        hidden: Fields that it may not name.
+        shown: The record as answers show it; ``MISSING`` if no answer can.
+        hidden: Fields that the body must not set.
 
     Raises:
-        RequestValidationError: The result is not valid, or is a record of another primary key.
+        RequestValidationError: The result is not valid, or has another primary key.
     """
     schema, pk = type(record), record.get_primary_key_field()
     if isinstance(body, BaseModel):
@@ -104,7 +104,7 @@ def apply_put(record: M, body: BaseModel | dict[str, Any], shown: object, hidden
 
 
 def put_unreadable(schema: type[M], pk: object, body: dict[str, Any], hidden: HiddenFields) -> M:
-    """Make the record that a PUT leaves of one that cannot be read, of which nothing is to be kept.
+    """Make the record that a PUT asks for in place of one that cannot be read; nothing of that is kept.
 
     Raises:
         RequestValidationError: As in ``apply_put``.
@@ -126,7 +126,7 @@ def _check_same_key(made: Model, pk: object) -> None:
 
 @dataclass(frozen=True)
 class _Creation:
-    """Says of a model that a body of it must not set some fields."""
+    """Metadata of a model as a body: refuses fields that requests must not set."""
 
     hidden: HiddenFields
 
@@ -147,7 +147,7 @@ class _Creation:
 
 @dataclass(frozen=True)
 class _Replacement:
-    """Says of a dict that it has the fields of a model."""
+    """Metadata of a dict as a body: gives it the JSON schema of a model."""
 
     schema: type[Model]
     hidden: HiddenFields
@@ -165,7 +165,7 @@ class _Replacement:
 
 
 def _without_hidden(shown: dict[str, Any], hidden: HiddenFields) -> dict[str, Any]:
-    """Leave the fields that are not for requests out of what the documentation says."""
+    """Remove the fields that requests must not set from a JSON schema."""
     fields = hidden.schema.model_fields
     words = {word for name in hidden.names for word in alias_words(name, fields[name])}
     shown["properties"] = {
@@ -181,7 +181,7 @@ def _check_dict(value: object, _: object) -> dict[str, Any]:
 
 
 def _body_values(schema: type[Model], body: BaseModel, names: set[str]) -> dict[str, Any]:
-    """Give the values of a body of another class, as the schema takes them."""
+    """Give the values of a body of another class, as input of ``schema``."""
     values = {name: getattr(body, name) for name in names}
     if schema.model_config.get("extra") == "allow":
         return {**values, **(body.model_extra or {})}

@@ -1,4 +1,4 @@
-"""What values are made of, as bodies and answers say it: objects with named fields, items, masked secrets. Pure."""
+"""The parts of values in bodies and answers: fields of objects, items of lists, masked secrets. Pure."""
 
 import dataclasses
 import functools
@@ -31,7 +31,7 @@ ITEMS: Final = (list, tuple, set, frozenset, deque)
 
 
 class Part(NamedTuple):
-    """A field of an object, or an extra one, which has no ``info``."""
+    """A field of an object; ``info`` is None for an extra field."""
 
     name: str
     value: object
@@ -39,7 +39,7 @@ class Part(NamedTuple):
 
 
 def parts_of(stored: Any) -> list[Part]:
-    """Give the fields of an object, and its extra ones."""
+    """Give the fields of an object, extra ones too."""
     fields = fields_of(stored) or {}
     extra = cast("dict[str, object]", getattr(stored, "__pydantic_extra__", None) or {})
     found = [Part(name, getattr(stored, name), info) for name, info in fields.items() if hasattr(stored, name)]
@@ -47,7 +47,7 @@ def parts_of(stored: Any) -> list[Part]:
 
 
 def inner_parts(value: object) -> Iterable[tuple[int | str, object, FieldInfo | None]]:
-    """Give what is in a value, one level down: a name or number, the value, and what is known of the field."""
+    """Give the parts of a value, one level down: name or position, value, and ``FieldInfo`` of a declared field."""
     if fields_of(value) is not None:
         return parts_of(value)
     if isinstance(value, Mapping):
@@ -64,7 +64,7 @@ def shown_name(name: str, info: FieldInfo | None) -> str:
 
 
 def words_of(name: str, info: FieldInfo | None) -> list[str]:
-    """Give the words that name a field in a body, the first that counts first; none where a path of words may do so."""
+    """Give the names of a field in a body, in the order in which they count; none if an alias is a path."""
     choices: Sequence[str | AliasPath | None] = () if info is None else _alias_choices(info)
     if any(isinstance(choice, AliasPath) for choice in choices):
         return []
@@ -72,7 +72,7 @@ def words_of(name: str, info: FieldInfo | None) -> list[str]:
 
 
 def is_named(name: str, info: FieldInfo, given: Mapping[str, Any]) -> bool:
-    """Whether a body says something of a field, by its name or by any alias."""
+    """Whether a body contains a field, under its name or any alias."""
     given = given if isinstance(given, dict) else dict(given)
     missing = object()
     paths = [choice for choice in _alias_choices(info) if isinstance(choice, AliasPath)]
@@ -83,7 +83,7 @@ def is_named(name: str, info: FieldInfo, given: Mapping[str, Any]) -> bool:
 
 
 def alias_words(name: str, info: FieldInfo) -> set[str]:
-    """Give the words at the top of a body that may speak of a field."""
+    """Give the keys of a body that may contain a field: its name, its aliases, and the first part of alias paths."""
     firsts = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in _alias_choices(info)]
     return {name, *(choice for choice in firsts if isinstance(choice, str))}
 
@@ -125,23 +125,23 @@ def _fields_of_dataclass(kind: Hashable) -> Mapping[str, FieldInfo]:
 
 
 def is_mask(secret: Any) -> bool:
-    """Whether a secret is only what answers show of it."""
+    """Whether a secret is only the asterisks that answers show in its place."""
     value: object = secret.get_secret_value()
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     return bool(text) and text == str(secret)
 
 
 def is_masked(made: BaseModel) -> bool:
-    """Whether there is such a secret in what a body made."""
+    """Whether a record that was made from a body contains such a secret."""
     return next(_masked_places(made, ()), None) is not None
 
 
 def check_masks(made: BaseModel, stored: BaseModel | None = None) -> None:
-    """Refuse a record with secrets that are only what answers show in their place, such as ten asterisks.
+    """Refuse a record whose secrets are only the asterisks that answers show in their place.
 
     Args:
-        made: What a body made.
-        stored: The record that it replaces, whose own secrets may be anything.
+        made: The record that was made from a body.
+        stored: The record that it replaces; secrets that did not change are accepted.
 
     Raises:
         RequestValidationError: 422, with each place.
@@ -150,7 +150,7 @@ def check_masks(made: BaseModel, stored: BaseModel | None = None) -> None:
         if stored is None or not is_same(value, stored.__dict__.get(name)):
             places = list(_masked_places(value, ("body", name)))
             if places:
-                raise invalid_places(places, "is what answers show in the place of a secret; give the secret itself")
+                raise invalid_places(places, "is only the mask that answers show for a secret; send the secret itself")
 
 
 def _masked_places(made: object, place: Place) -> Iterator[Place]:

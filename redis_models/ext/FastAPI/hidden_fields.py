@@ -1,4 +1,4 @@
-"""Fields with ``exclude=True``, which no answer shows: a request may set those only that the router was told of."""
+"""Fields with ``exclude=True``, which answers never show: requests may set only those that are ``settable``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class HiddenFields:
 
     Args:
         schema: The model.
-        settable: Fields with ``exclude=True`` that it may set; those of nested models with dots: ``owner.secret``.
+        settable: Fields with ``exclude=True`` that requests may set; nested ones with dots, ``owner.secret``.
     """
 
     schema: type[Model]
@@ -38,7 +38,7 @@ class HiddenFields:
             if "." not in name and name not in hidden:
                 raise ConfigurationError(
                     f"CRUDRouter: settable names {name!r}, but {self.schema.__name__} has no field {name!r} with"
-                    " exclude=True; others can be set anyhow"
+                    " exclude=True; remove it, because requests may set every other field"
                 )
 
     @property
@@ -49,12 +49,12 @@ class HiddenFields:
 
     @cached_property
     def hides(self) -> bool:
-        """Whether there is a field, nested ones included, that answers may not show."""
+        """Whether the model has a field, at any depth, that answers do not show."""
         return any(any(node.get(option) for option in _EXCLUDED) for node in schema_nodes(self._core_schema))
 
     @cached_property
     def holds_secret(self) -> bool:
-        """Whether there may be a secret in a record."""
+        """Whether a record may contain a secret."""
         return holds_secret(self._core_schema)
 
     @cached_property
@@ -65,28 +65,28 @@ class HiddenFields:
         """Refuse a router whose POST could never make a record.
 
         Raises:
-            ConfigurationError: A field must be given, and cannot.
+            ConfigurationError: A required field must not be set by requests.
         """
         fields = self.schema.model_fields
         for name in self.names:
             if fields[name].is_required():
                 raise ConfigurationError(
                     f"CRUDRouter: {self.schema.__name__}.{name} has exclude=True and no default, so that no POST could"
-                    f" make a record; say settable=[{name!r}], give a create_schema, or say create_route=False"
+                    f" make a record; pass settable=[{name!r}], a create_schema, or create_route=False"
                 )
 
     def check(self, given: object, made: Model) -> None:
-        """Refuse a body that names such a field, nested ones too.
+        """Refuse a body that contains such a field, at any depth.
 
         Args:
-            given: The body as it came.
-            made: What was made of it.
+            given: The body of the request.
+            made: The record that was made from it.
 
         Raises:
             RequestValidationError: 422, with each place.
         """
         if places := list(self._named(given, made, ("body",), "")):
-            raise invalid_places(places, "cannot be set from outside")
+            raise invalid_places(places, "cannot be set by a request")
 
     def _named(self, given: object, made: object, place: Place, path: str) -> Iterator[Place]:
         if isinstance(made, RootModel):

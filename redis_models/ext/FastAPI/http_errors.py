@@ -53,11 +53,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ErrorAnswer:
-    """An answer to a request that the library refused.
+    """The answer to a request that failed with one of our errors.
 
     Attributes:
         status: 404, 409, 422 or 503.
-        detail: One line, without keys, values and addresses; for 422 the mistakes, in FastAPI's form.
+        detail: One line without keys, values and addresses; for 422 the mistakes, in FastAPI's form.
         headers: ``Retry-After`` if the same request may succeed later.
     """
 
@@ -67,12 +67,12 @@ class ErrorAnswer:
 
 
 def error_answer(exc: RedisModelsError, *, model: str = "", key_place: Place = ("path",)) -> ErrorAnswer:
-    """Give the answer to one of our errors; its own text goes to the log where an operator must look at it.
+    """Give the answer to one of our errors. If an operator must act, its text goes to the log.
 
     Args:
         exc: One of the classes in ``MAPPED``.
         model: Name of the model, if it is known.
-        key_place: Where the request names the primary key.
+        key_place: Where the request contains the primary key.
     """
     name = model or getattr(exc, "model", "") or "The record"
     if isinstance(exc, NotFoundError):
@@ -110,11 +110,11 @@ def _server_answer(exc: RedisModelsError, name: str) -> ErrorAnswer:
 
 @contextmanager
 def translate_errors(schema: type[Model], key_place: Place) -> Generator[None]:
-    """Raise our errors in the block as errors of FastAPI.
+    """Translate our errors in the block into errors of FastAPI.
 
     Args:
         schema: The model.
-        key_place: Where the request names the primary key.
+        key_place: Where the request contains the primary key.
 
     Raises:
         HTTPException: 404, 409 or 503.
@@ -132,34 +132,35 @@ def translate_errors(schema: type[Model], key_place: Place) -> Generator[None]:
 
 
 def one_line(text: str) -> str:
-    """Give a text for the log: in one line, and without control characters, which may be in Redis."""
+    """Give a text for the log: one line, with control characters escaped, because values in Redis may contain them."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def not_found(schema: type[Model]) -> HTTPException:
-    """Give the answer if there is no such record."""
+    """Give the answer for a record that does not exist."""
     return HTTPException(404, f"{schema.__name__} not found")
 
 
 def conflict(schema: type[Model], reason: str) -> HTTPException:
-    """Give the answer if the record is not as the request expects."""
+    """Give the answer for a record that is not as the request expects."""
     return HTTPException(409, f"{schema.__name__} {reason}")
 
 
 def unprocessable(place: Place, reason: str) -> RequestValidationError:
-    """Give the answer to one wrong value, which is not repeated in it."""
+    """Give the answer to one wrong value, which it does not repeat."""
     return RequestValidationError([_mistake(place, reason)])
 
 
 def invalid_places(places: Sequence[Place], reason: str) -> RequestValidationError:
-    """Give the answer to a body with the same mistake in several places."""
+    """Give the answer to a body with one mistake in several places."""
     return RequestValidationError([_mistake(place, reason) for place in places])
 
 
 def invalid(error: ValidationError, body: object) -> RequestValidationError:
     """Give the answer that FastAPI itself would give to a body with these mistakes.
 
-    Values that it repeats are taken from the body: what was validated may hold stored values that no client may see.
+    The values that it repeats come from the body, because what was validated may contain stored values that clients
+    must not see.
     """
     found = [_with_body_value(dict(mistake), body) for mistake in error.errors(include_url=False)]
     return RequestValidationError(found, body=body)
@@ -187,7 +188,7 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Let the handlers of an application answer our errors by a status, in place of 500.
+    """Make an application answer our errors with a fitting status in place of 500.
 
     ========================================================  ======  =================================================
     ``NotFoundError``                                         404
@@ -199,12 +200,12 @@ def install_error_handlers(app: FastAPI) -> None:
     memory                                                            not known; logged
     ========================================================  ======  =================================================
 
-    The answers contain no key, no value and no address; these are in the log. Mistakes of the application stay 500:
-    ``ConfigurationError`` and its subclasses. Handlers of the application for these classes or for subclasses stay, so
-    it may add them before or after.
+    The answers do not contain keys, values or addresses; these are in the log. ``ConfigurationError`` and its
+    subclasses stay 500, because they are mistakes of the application. Handlers that the application adds for these
+    classes or for subclasses, before or after, are kept.
 
     Args:
-        app: The application. Routes of ``CRUDRouter`` answer alike without this.
+        app: The application. Routes of ``CRUDRouter`` answer like this without it.
     """
     for kind in MAPPED:
         app.exception_handlers.setdefault(kind, cast(Handler, _answer))

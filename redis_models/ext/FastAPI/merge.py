@@ -1,9 +1,9 @@
-"""Merge a body with the stored record: values that answers hide, or show in another form, stay as they are stored.
+"""Merge a body with the stored record: values that answers hide, or show in another form, are kept.
 
-A client can only send back what it was shown. If it does, the stored value stays: the text of a ``SecretStr`` behind
-its asterisks, a date that was shown as text, an object with excluded fields. If the rest of an object changed, its
-hidden fields stay. Items of a list are matched by what is shown of them, then by their position in a list of the same
-length. If neither tells which is which, nothing is guessed, and the request is refused.
+A client can only send back what answers show. If it does, the stored value is kept: the text of a ``SecretStr`` behind
+its asterisks, a date that was shown as text, an object with excluded fields. If other fields of an object changed, its
+hidden fields are kept. Items of a list are matched by what answers show of them, then by their position in a list of
+the same length. If neither is clear, nothing is guessed, and the request is refused.
 """
 
 import functools
@@ -26,44 +26,44 @@ from .http_errors import Place, unprocessable
 
 __all__ = ["MISSING", "merge_fields"]
 
-MISSING: Final = object()  # in place of a value that no client was shown, or that could not be made
+MISSING: Final = object()  # in place of a value that no answer shows, or that could not be made
 _AMBIGUOUS: Final = (
-    "the stored value has hidden fields, and it is ambiguous what they belong to now; remove the old value in a request"
-    " of its own, or change one item at a time"
+    "the stored value has hidden fields, and it is not clear which new value they belong to; remove the old value in a"
+    " separate request, or change one item at a time"
 )
 
 
 def merge_fields(given: Mapping[str, object], shown: object, record: BaseModel, made: object) -> dict[str, object]:
-    """Give the values to validate in place of a body for a whole record; see ``_merge_value`` for one value.
+    """Merge the body for a whole record with the stored record; give the values to validate.
 
     Args:
         given: The body.
-        shown: The answer that shows the record; ``MISSING`` where none can.
-        record: The record as it is stored.
-        made: What was made of the body alone; ``MISSING`` if it is not valid.
+        shown: The record as answers show it; ``MISSING`` if no answer can.
+        record: The stored record.
+        made: The record made from the body alone; ``MISSING`` if that is not valid.
 
     Raises:
-        RequestValidationError: 422: what no answer shows of the record belongs to nothing that the body says.
+        RequestValidationError: 422: it is not clear where hidden fields of the record belong in the body.
     """
     result, kept = _merge_parts(given, shown, record, made, ("body",))
     return result | kept
 
 
 def _merge_value(given: Any, shown: object, stored: object, made: object, place: Place) -> object:
-    """Give the value to validate in place of that of a body, so that nothing is lost that answers hide.
+    """Merge one value of a body with the stored value, so that nothing is lost that answers hide.
 
     Args:
         given: The value in the body.
-        shown: The stored value as an answer shows it; ``MISSING`` if there was none.
+        shown: The stored value as answers show it; ``MISSING`` if there was none.
         stored: The stored value.
-        made: The value made of the body alone, which tells the members of a union apart; ``MISSING`` if it is invalid.
+        made: The value made from the body alone, which tells the members of a union apart; ``MISSING`` if invalid.
         place: Its place in the body.
 
     Raises:
-        RequestValidationError: 422: what no answer shows of the stored value belongs to nothing that the body says.
+        RequestValidationError: 422: it is not clear where hidden fields of the stored value belong in the body.
     """
     if _is_shown_alike(given, shown):
-        return given if isinstance(stored, (bytes, bytearray)) else stored  # Base64Bytes are made of their text
+        return given if isinstance(stored, (bytes, bytearray)) else stored  # the input of Base64Bytes is their text
     if _is_root(stored):
         return _merge_value(given, shown, stored.root, made.root if _is_root(made) else MISSING, place)
     if given is None:  # removed, with all its fields
@@ -93,17 +93,17 @@ def _is_items(value: object) -> TypeGuard[Iterable[object]]:
 
 
 def _is_shown_alike(given: object, shown: object) -> bool:
-    """Whether a value of a body equals what an answer shows, in any order of the members of objects."""
+    """Whether a value in a body equals the one in an answer; the members of objects may be in any order."""
     return _comparable(given) == _comparable(shown)
 
 
 def _is_hidden(name: str, info: FieldInfo, shown: object) -> bool:
-    """Whether an answer does not show a field of an object."""
+    """Whether answers hide a field of an object."""
     return bool(info.exclude) or (isinstance(shown, Mapping) and shown_name(name, info) not in shown)
 
 
 def _stored_input(value: object, info: FieldInfo | None) -> object:
-    """Give what a field is made of, so that it is ``value``."""
+    """Give the input of a field that makes it ``value``."""
     if info is None or not has_input_form(info):
         return value
     return codec_for(with_metadata(info)).as_input(value)
@@ -124,7 +124,7 @@ def _merge_object(
 def _merge_parts(
     sent: Mapping[str, object], shown: object, stored: object, made: object, place: Place
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Give the fields that a body says of an object, and those that are kept."""
+    """Give the fields of an object that the body sets, and those that are kept."""
     result, kept = dict(sent), dict[str, object]()
     answers = shown if _is_mapping(shown) else dict[object, object]()
     for name, value, info in parts_of(stored):
@@ -135,7 +135,7 @@ def _merge_parts(
             result[word] = _merge_field(sent[word], answer, value, made_value, info, (*place, word))
         elif info is None or is_named(name, info, sent):
             continue
-        elif alike in sent and _is_shown_alike(sent[alike], answer):  # a name that it has in answers only
+        elif alike in sent and _is_shown_alike(sent[alike], answer):  # an alias that only answers use
             kept[name] = _stored_input(value, info)
             del result[alike]
         elif _is_hidden(name, info, shown) and not _is_default(value, info):
@@ -147,23 +147,23 @@ def _merge_parts(
 def _merge_field(
     given: object, shown: object, stored: object, made: object, info: FieldInfo | None, place: Place
 ) -> object:
-    """Give what to validate in the place of what a body says of one field; see ``_merge_value``."""
+    """Merge one field; see ``_merge_value``."""
     if _is_shown_alike(given, shown):
         return _stored_input(stored, info)
     return _merge_value(given, shown, stored, made, place)
 
 
 def _word_of(name: str, info: FieldInfo | None, sent: Mapping[str, object]) -> str | None:
-    """Give the word by which a body names a field; None where it does not, or says it by a path of words."""
+    """Give the name under which a body contains a field; None if it does not, or if the alias is a path."""
     return next((word for word in words_of(name, info) if word in sent), None)
 
 
 def _object_of_stored_class(
     given: Any, sent: Mapping[str, object], result: dict[str, object], stored: object, made: object, place: Place
 ) -> object:
-    """Give the object with what is kept of the stored one, if it is one of the same class still."""
+    """Give the object with the kept fields, if its class is still that of the stored one."""
     kind = type(stored)
-    if made is MISSING:  # it lacks what no request sees, or is of a class that says so itself
+    if made is MISSING:  # without the hidden fields it is not valid, or it cannot be made at all
         return result if _accepts(kind, result) or _accepts(kind, sent) else given
     if type(made) is kind or given is not sent:
         return result
@@ -179,7 +179,7 @@ def _merge_mapping(
     answers = cast("Mapping[str, object]", shown) if isinstance(shown, Mapping) else dict[str, object]()
     if len(answers) == len(stored):
         values = dict(zip(answers, stored.values(), strict=True))
-    else:  # a TypedDict of which not all is shown
+    else:  # a TypedDict with fields that answers hide
         values = {key: value for key, value in stored.items() if isinstance(key, str)}
     remade = cast("Mapping[object, object]", made) if isinstance(made, Mapping) else dict[object, object]()
     result = dict(sent)
@@ -214,7 +214,7 @@ def _merge_items(given: list[object], shown: object, stored: list[object], made:
 
 
 def _match_items(given: list[object], answers: list[object], stored: list[object], place: Place) -> dict[int, int]:
-    """Find which stored item each given one is, by the numbers of both."""
+    """Match each given item with a stored one: positions of stored items by positions of given ones."""
     sent, shown = list(map(_comparable, given)), list(map(_comparable, answers))
     is_as_long, pairs = len(sent) == len(shown), dict[int, int]()
     if is_as_long:
@@ -235,7 +235,7 @@ def _match_items(given: list[object], answers: list[object], stored: list[object
 def _refuse_ambiguous(
     sent: list[object], alike: Mapping[object, list[int]], stored: list[object], place: Place
 ) -> None:
-    """Refuse a list with more or fewer of the items that are shown alike, and are not: which of them are left?"""
+    """Refuse a list in which the number of some items changed that look the same in answers but are not."""
     for look, count in Counter(sent).items():
         first, *others = [stored[number] for number in alike.get(look, [])] or [None]
         if others and count != len(others) + 1 and not all(is_same(first, other) for other in others):
@@ -243,7 +243,7 @@ def _refuse_ambiguous(
 
 
 def _comparable(value: object) -> object:
-    """Give what tells values in bodies and answers apart, and can be looked up."""
+    """Give a hashable form of a value in a body or an answer; it is equal for values that look the same."""
     if value is MISSING:
         return object()
     if isinstance(value, Mapping):
@@ -253,7 +253,7 @@ def _comparable(value: object) -> object:
         return list, tuple(map(_comparable, cast("list[object]", value)))
     if value is None or isinstance(value, (bool, str, int, float)):
         return isinstance(value, bool), value
-    # What a class of the application's own made of the body; not all that it says may stand in an answer.
+    # An instance of the application's own class; answers may not show all of it.
     if _holds_hidden(value) or _holds_secret(value):
         return object()
     try:
@@ -263,7 +263,7 @@ def _comparable(value: object) -> object:
 
 
 def _holds_hidden(value: object) -> bool:
-    """Whether something is in a value, at any depth, that is excluded and no default."""
+    """Whether a value contains, at any depth, an excluded field that does not have its default."""
     return any(
         _holds_hidden(part) or (info is not None and bool(info.exclude) and not _is_default(part, info))
         for _, part, info in inner_parts(value)
@@ -271,7 +271,7 @@ def _holds_hidden(value: object) -> bool:
 
 
 def _holds_secret(value: object) -> bool:
-    """Whether a secret is in a value, at any depth, that is not only what answers show of it."""
+    """Whether a value contains, at any depth, a secret that is more than its mask."""
     if isinstance(value, SECRETS):
         return not is_mask(value)
     return any(_holds_secret(part) for _, part, _ in inner_parts(value))
@@ -284,7 +284,7 @@ def _is_default(value: object, info: FieldInfo) -> bool:
 
 
 def _as_mapping(given: Any, stored: object) -> Mapping[str, object] | None:
-    """Give what a body says of an object, also where a class of the application's own has made something of it."""
+    """Give the fields of an object in a body, also if the body is an instance of the application's own class."""
     if isinstance(given, Mapping):
         return cast("Mapping[str, object]", given)
     if isinstance(given, RootModel) or fields_of(given) is None:
@@ -292,13 +292,13 @@ def _as_mapping(given: Any, stored: object) -> Mapping[str, object] | None:
     parts = parts_of(given)
     if isinstance(given, BaseModel):
         parts = [part for part in parts if part.name in given.model_fields_set]
-    else:  # a dataclass does not know what it was given, and what by default
+    else:  # a dataclass does not know which fields were given, and which have their defaults
         parts = [part for part in parts if part.info is None or not _is_default(part.value, part.info)]
     return {name: _stored_input(value, info) for name, value, info in parts}
 
 
 def _leave_out_computed(result: dict[str, object], answers: Mapping[object, object], stored: object) -> None:
-    """Leave out computed fields that a client only sends back."""
+    """Remove computed fields that the client sent back unchanged."""
     computed = type(stored).model_computed_fields if isinstance(stored, BaseModel) else {}
     for name, info in computed.items():
         word = info.alias or name

@@ -1,4 +1,4 @@
-"""``FastAPIModel``: a model whose reading verb can answer a request with 404."""
+"""``FastAPIModel``: a model with ``select_or_404``."""
 
 from collections.abc import Sequence
 from typing import Any, Self, overload
@@ -12,9 +12,9 @@ __all__ = ["FastAPIModel"]
 
 
 class FastAPIModel(Model):
-    """A model with ``select_or_404``, for handlers of one's own. ``CRUDRouter`` takes any ``Model``."""
+    """A model with ``select_or_404``, for your own handlers. ``CRUDRouter`` takes any ``Model``."""
 
-    # Not in a Meta, which would make every subclass's own Meta an override in the eyes of type checkers.
+    # Not in a Meta: type checkers would take the Meta of a subclass for a wrong override.
     _abstract = True
 
     @overload
@@ -52,22 +52,22 @@ class FastAPIModel(Model):
         limit: int | None = None,
         bad_records: list[DataError] | None = None,
     ) -> list[Self] | list[dict[str, object]]:
-        """Read many records, and raise where there is none; the arguments are those of ``select``.
+        """Read many records; raise if there are none. The arguments are those of ``select``.
 
         Args:
             columns: As in ``select``.
             ids: As in ``select``.
-            custom_exception: What to raise instead.
+            custom_exception: The exception to raise in place of 404.
             skip: As in ``select``.
             limit: As in ``select``.
             bad_records: As in ``select``; a record that exists and cannot be read does not count as missing.
 
         Raises:
-            HTTPException: 404, where there is nothing and no ``custom_exception``.
+            HTTPException: 404 if there are none, and ``custom_exception`` is not given.
         """
         found: list[Self] | list[dict[str, object]] | None
         bad = list[DataError]()
-        # Passed on only if given, so that a ``select`` of the application's own need not accept it.
+        # Passed on only if given, so that an overridden ``select`` need not accept it.
         options: dict[str, Any] = {} if bad_records is None else {"bad_records": bad}
         if columns is None:
             found = await cls.select(None, ids, skip, limit, **options)

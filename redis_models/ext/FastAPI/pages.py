@@ -1,4 +1,4 @@
-"""Pages of a list: how much of it a request may ask for, what was left out, where the next one begins."""
+"""Pages of a list: how many records a request may ask for, which were left out, and where the next page begins."""
 
 import logging
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from .http_errors import one_line
 
 __all__ = ["PageSizes", "link_after", "report_bad_records"]
 
-_DEFAULT: Final = 1000  # records; a page of them is answered in some tens of milliseconds
+_DEFAULT: Final = 1000  # records; such a page takes some tens of milliseconds
 _HEADER_SIZE: Final = 2000  # characters; servers and proxies take 4 to 8 KB for all headers
 _LOG: Final = logging.getLogger(f"{__package__}.router")  # the name that applications configure
-_MOST_SKIPPED: Final = 2**63 - 1  # what a server takes for a position
+_MOST_SKIPPED: Final = 2**63 - 1  # the greatest position that a server accepts
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class PageSizes:
     """How many records a list gives.
 
     Attributes:
-        usual: If the request names no limit.
-        most: At most.
+        usual: If the request does not have a limit.
+        most: The maximum limit of a request.
     """
 
     usual: int
@@ -34,10 +34,10 @@ class PageSizes:
 
     @classmethod
     def of(cls, paginate: int | None, max_limit: int | None) -> "PageSizes":
-        """Give the sizes that a router was told.
+        """Make the sizes from the arguments of a router.
 
         Raises:
-            ConfigurationError: One is below 1, or the usual one is above the other.
+            ConfigurationError: A size is below 1, or the usual one is above the maximum.
         """
         usual = min(_DEFAULT, max_limit or _DEFAULT) if paginate is None else paginate
         most = usual if max_limit is None else max_limit
@@ -49,7 +49,7 @@ class PageSizes:
         return cls(usual, most)
 
     def check(self, skip: int, limit: int) -> None:
-        """Refuse a page that cannot be asked for.
+        """Refuse a page that is out of bounds.
 
         Raises:
             HTTPException: 422.
@@ -65,7 +65,7 @@ class PageSizes:
 
 
 def link_after(skip: int, limit: int) -> str:
-    """Give the header ``Link`` of a page that is full: where the next one is, relative to the request."""
+    """Give the header ``Link`` of a full page: the next page, relative to the request."""
     return f'<?{urlencode({"skip": skip + limit, "limit": limit})}>; rel="next"'
 
 
@@ -76,7 +76,7 @@ def _page_error(name: str, complaint: str) -> HTTPException:
 
 
 def report_bad_records(schema: type[Model], bad: Sequence[tuple[str, str]]) -> str:
-    """Log why records are not shown, and give their primary keys for a header: escaped, with commas between."""
+    """Log why records were left out; give their primary keys for a header, escaped and separated by commas."""
     for key, reason in bad:
         message = reason if reason.startswith(key) else f"{key}: {reason}"
         _LOG.error("%s: left out of a list: %s", schema.__name__, one_line(message))
@@ -87,6 +87,6 @@ def report_bad_records(schema: type[Model], bad: Sequence[tuple[str, str]]) -> s
 
 def _bytes_of(pk: str) -> bytes:
     try:
-        return pk.encode("utf-8", "surrogateescape")  # bytes of a key that are not text
+        return pk.encode("utf-8", "surrogateescape")  # the key contains bytes that are not UTF-8
     except UnicodeEncodeError:
         return pk.encode("utf-8", "surrogatepass")

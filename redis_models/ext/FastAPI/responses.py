@@ -1,6 +1,6 @@
-"""What an answer can carry: JSON in UTF-8, without NaN and infinity; and whether it shows all of a model.
+"""Which records an answer can contain: those that are JSON in UTF-8, without NaN and infinity.
 
-A client that sends such an answer back has said all of the record.
+And whether answers show all of a model; then a client that sends an answer back sends the whole record.
 """
 
 import inspect
@@ -26,34 +26,34 @@ from .merge import MISSING
 __all__ = ["AnswerCheck", "answerable", "check_key", "shows_all_of"]
 
 _MOST_KEY: Final = 4096  # bytes of a primary key; servers and proxies refuse paths of more than 8 KB, escapes included
-# Newer releases of FastAPI let pydantic write the JSON, unless the application chose a class of answers.
+# Newer releases of FastAPI let pydantic write the JSON, unless the application chose a response class.
 _LETS_PYDANTIC_WRITE: Final = "dump_json" in inspect.signature(serialize_response).parameters
 
 
 class AnswerCheck:
-    """Says why the answers of a route cannot carry a record."""
+    """Checks whether the answers of a route can contain a record."""
 
     def __init__(self, schema: type[Model]) -> None:
         self._schema, self._adapter = schema, TypeAdapter[Any](schema)
         self._allows_nan = _LETS_PYDANTIC_WRITE and schema.model_config.get("ser_json_inf_nan") == "strings"
 
     def complaint(self, request: Request, record: Model) -> str | None:
-        """Say why an answer to ``request`` cannot carry a record; None where it can."""
+        """Say why an answer to ``request`` cannot contain a record; None if it can."""
         writes = _writer_for(request, self._allows_nan)
         return _complaint(lambda: writes(self._content(record)))
 
     def shown(self, record: Model) -> object:
-        """Give what an answer shows of a record; ``MISSING`` where none can."""
+        """Give a record as answers show it; ``MISSING`` if no answer can."""
         try:
             return self._content(record)
         except Exception:  # as in _complaint
             return MISSING
 
     def check(self, request: Request, made: Model) -> None:
-        """Refuse what a body made, unless an answer can carry it: else it would block every list that it is in.
+        """Refuse a record that answers could not contain: every list with it would fail.
 
         Raises:
-            RequestValidationError: 422, which names the first field that cannot be carried.
+            RequestValidationError: 422, which names the first such field.
         """
         reason = self.complaint(request, made)
         if reason is None:
@@ -66,24 +66,24 @@ class AnswerCheck:
         raise unprocessable(("body",), reason)
 
     def _content(self, record: Model) -> object:
-        # Validated as FastAPI does it first: a model may ask for that of instances, too.
+        # Validated first, as FastAPI does: a model may revalidate instances.
         return self._adapter.dump_python(self._adapter.validate_python(record), mode="json", by_alias=True)
 
 
 def check_key(schema: type[Model], pk: object, place: Place) -> None:
-    """Refuse a primary key that cannot be one, or that no path could name.
+    """Refuse a primary key that cannot be stored, or is too long for a path.
 
     Raises:
-        InvalidPrimaryKeyError: It cannot be one.
+        InvalidPrimaryKeyError: It cannot be a primary key.
         RequestValidationError: It is too long for a path.
     """
     size = len(schema.__mapper__.key_of(pk).encode("utf-8", "surrogatepass"))
     if size > _MOST_KEY:
-        raise unprocessable(place, f"the primary key is too long; its Redis key may have {_MOST_KEY} bytes")
+        raise unprocessable(place, f"the primary key is too long; its Redis key may have up to {_MOST_KEY} bytes")
 
 
 def answerable(error: RequestValidationError) -> RequestValidationError:
-    """Give an error whose mistakes an answer can carry: FastAPI repeats what was wrong, which may be no JSON."""
+    """Make an error that an answer can contain: FastAPI repeats the wrong values, which may not be JSON."""
     mistakes = cast("Sequence[dict[str, Any]]", error.errors())
     made = RequestValidationError([_answerable_mistake(mistake) for mistake in mistakes], body=error.body)
     return error if made.errors() == mistakes else made
@@ -107,13 +107,13 @@ def _complaint(writes: Callable[[], object]) -> str | None:
         return "is nested too deeply for an answer"
     except UnicodeError:
         return "cannot be put into an answer: it contains an unpaired surrogate, or bytes that are not UTF-8"
-    except Exception as exc:  # serializers are the application's: whatever they raise is a fact about this record
+    except Exception as exc:  # serializers of the application may raise anything
         return f"cannot be put into an answer: {type(exc).__name__}"
     return None
 
 
 def _writer_for(request: Request, allows_nan: bool) -> Callable[[object], object]:
-    """Give what writes content as the route of a request would."""
+    """Give the function that writes content as the route of a request does."""
     chosen: object = getattr(request.scope.get("route"), "response_class", None)
     if isinstance(chosen, type) and issubclass(chosen, Response):
         return chosen
@@ -130,11 +130,11 @@ _CONTAINERS: Final[tuple[object, ...]] = (dict, frozenset, list, set, tuple)
 
 
 def shows_all_of(model: type[BaseModel], inside: tuple[object, ...] = ()) -> bool:
-    """Whether every value of a model is the same again when it is made of what an answer shows; not sure is False.
+    """Whether every instance of a model can be made again from what answers show of it; False if it is not certain.
 
     Args:
         model: The model.
-        inside: The models that it is a part of.
+        inside: The models around it.
     """
     decorators = model.__pydantic_decorators__
     is_its_own = (

@@ -36,49 +36,49 @@ from .routes import AnswerableRoute, EmptyKeyRoute, KeyRoute, has_path
 __all__ = ["CRUDRouter", "PydanticAioredisCRUDRouter"]
 
 Endpoint = Callable[..., Any]
-RouteOption = bool | Sequence[Depends]  # whether there is a route, or what it depends on
+RouteOption = bool | Sequence[Depends]  # whether the route exists, or its dependencies
 _KEY: Final = "item_id"
 _KEY_PLACE: Final[Place] = ("path", _KEY)
 _UNREADABLE: Final = "X-Unreadable-Records"
-_TRIES: Final = 8  # of replacing a record that others write at the same time
+_TRIES: Final = 8  # to replace a record that other clients write at the same time
 _LOG: Final = logging.getLogger(__name__)
 
 
 class CRUDRouter(APIRouter):
-    """Routes for one model, with FastAPI's documentation of them.
+    """Routes for one model, documented by FastAPI.
 
     ======================  =====================================================================================
     GET /item?skip&limit    200 a list, ``[]`` when there is nothing
     GET /item/{item_id}     200, 404
     POST /item              200, 422; overwrites a record of that primary key, unless ``overwrite=False``: then 409
-    PUT /item/{item_id}     200, 404, 422; 409 if others write it all the time; replaces an existing record whole
-    DELETE /item/{item_id}  200 the deleted record, 204 if no answer can carry it, 404
+    PUT /item/{item_id}     200, 404, 422; 409 if other clients keep writing it; replaces an existing record whole
+    DELETE /item/{item_id}  200 the deleted record, 204 if no answer can contain it, 404
     DELETE /item            200 ``[]``; deletes all; only with ``delete_all_route``
     ======================  =====================================================================================
 
-    All of them: 422 for what no answer could carry, 409 for a record that cannot be read or shown, 503 while the server
-    cannot answer and where newer code wrote. A route that the application adds with the path and the method of one of
-    these takes its place.
+    All of them answer 422 to values that no answer could contain, 409 for a record that cannot be read or shown, and
+    503 while the server cannot answer, or if newer code wrote the record. A route that the application adds with the
+    path and the method of one of these replaces it.
 
     Args:
         schema: The model.
-        store: Where it lives; None leaves it bound to the store that it has, as ``redis_models.setup()`` does.
+        store: The store to bind the model to; None leaves it bound as it is, for example by ``redis_models.setup()``.
         create_schema: Body of POST instead of the model itself.
-        update_schema: Body of PUT instead of the model without its primary key; then fields that it does not have, or
-            that a request leaves out, keep what is stored.
-        prefix: Path, ``/item`` for a class ``Item`` if None.
-        tags: In the documentation, the name of the class if None.
-        paginate: Records that GET gives by default, and at most unless ``max_limit`` says otherwise; None is 1,000.
-        get_all_route: Whether there is this route; or what it depends on. The other five are alike.
-        delete_all_route: Likewise, but off by default; on by default under pydantic-aioredis' name of the class.
+        update_schema: Body of PUT instead of the model without its primary key. Fields that it does not have, or that a
+            request leaves out, keep their stored values.
+        prefix: Path; ``/item`` for a class ``Item`` if None.
+        tags: Tags in the documentation; the name of the class if None.
+        paginate: Records that GET gives by default, and the maximum if ``max_limit`` is None; None means 1,000.
+        get_all_route: Whether this route exists, or its dependencies. The other five are alike.
+        delete_all_route: Likewise, but off by default; on by default in ``PydanticAioredisCRUDRouter``.
         overwrite: Whether POST may overwrite a record.
-        max_limit: Records that a request for a list may ask for at most.
-        settable: Fields with ``exclude=True`` that requests may set all the same; nested ones with dots.
+        max_limit: The maximum number of records in a list.
+        settable: Fields with ``exclude=True`` that requests may set; nested ones with dots.
         leaves_newer: Whether a list leaves out records that newer code wrote, instead of answering 503.
-        kwargs: What ``fastapi.APIRouter`` takes too.
+        kwargs: Other arguments of ``fastapi.APIRouter``.
 
     Raises:
-        ConfigurationError: The sizes of pages are none, or a record could never be created.
+        ConfigurationError: The page sizes are wrong, or POST could never make a record.
     """
 
     _routes_delete_all: ClassVar[bool] = False
@@ -129,7 +129,7 @@ class CRUDRouter(APIRouter):
             self._generate(offer, "DELETE", EmptyKeyRoute.PATH, self._no_key(), None, EmptyKeyRoute)
 
     def add_api_route(self, path: str, endpoint: Endpoint, **options: Any) -> None:
-        """Add a route of the application's own; it replaces a generated one of the same path and method."""
+        """Add a route of the application; it replaces a generated route with the same path and method."""
         methods = {method.upper() for method in options.get("methods") or ["GET"]}
         for route in [generated for generated in self._generated if has_path(generated, self.prefix + path, methods)]:
             self._generated.remove(route)
@@ -145,7 +145,7 @@ class CRUDRouter(APIRouter):
         answer: Any,
         kind: type[APIRoute] = AnswerableRoute,
     ) -> None:
-        """Add one of our routes, on top of the class of routes that the application chose."""
+        """Add a generated route, of a subclass of the route class that the application chose."""
         if offer is False:
             return
         chosen = self.route_class
@@ -224,7 +224,7 @@ class CRUDRouter(APIRouter):
         return _annotated(create, item=creation_annotation(schema, self._hidden) if whole else body)
 
     async def _overwrite(self, request: Request, made: Model) -> Model:
-        """Write what a POST makes; of a record that is there, what no answer shows is kept."""
+        """Write the record of a POST; if it exists, values that answers hide are kept."""
         schema, pk = self.schema, getattr(made, self.schema.get_primary_key_field())
         options: dict[str, Any] = {"life_span_seconds": None} if _takes(schema.save, "life_span_seconds") else {}
         for _ in range(_TRIES):
@@ -232,14 +232,14 @@ class CRUDRouter(APIRouter):
                 return made
             try:
                 return await self._replace(request, await schema.get(pk), await request.json(), options)
-            except NotFoundError:  # or deleted meanwhile
+            except NotFoundError:  # it does not exist, or was deleted meanwhile
                 check_masks(made)
         raise _contention_error(schema)
 
     def _update(self, body: type[BaseModel] | None) -> Endpoint:
         schema, hidden, answers = self.schema, self._hidden, self._answers
         whole = body is None or body is schema
-        # A save of its own is called wherever something is saved; those of pydantic-aioredis take no conditions.
+        # An overridden ``save`` must be called; those written for pydantic-aioredis do not take conditions.
         inserts = whole and "save" not in schema.__overrides__ and _takes(schema.insert, "only")
         is_mending = inserts and not hidden.hides and not schema.__mapper__.takes_extras
         shows_all = inserts and shows_all_of(schema)
@@ -255,7 +255,7 @@ class CRUDRouter(APIRouter):
                     raise
                 made = put_unreadable(schema, item_id, item, hidden)
             answers.check(request, made)
-            # The last wins, whole; there is nothing that another's write could change.
+            # The whole record is written, and the last writer wins.
             await schema.insert(made, KEEP, only="existing")
             return made
 
@@ -268,13 +268,13 @@ class CRUDRouter(APIRouter):
         return _annotated(update, item_id=key_annotation(schema), item=item_type)
 
     async def _replace(self, request: Request, found: Model, item: Any, options: dict[str, Any]) -> Model:
-        """Write what a body makes of a record that was read, unless others write it meanwhile; then of what they wrote.
+        """Apply a PUT to a record that was read; if another client writes it meanwhile, read it again and repeat.
 
         Args:
             request: The request.
             found: The record.
             item: The body.
-            options: What to tell ``save`` beside.
+            options: More arguments of ``save``.
         """
         schema, pk = self.schema, getattr(found, self.schema.get_primary_key_field())
         if _takes(schema.save, "if_unchanged"):
@@ -299,7 +299,7 @@ class CRUDRouter(APIRouter):
             found: Model | None = None
             with translate_errors(schema, _KEY_PLACE):
                 check_key(schema, item_id, _KEY_PLACE)
-                # What cannot be read can be deleted all the same.
+                # A record that cannot be read can still be deleted.
                 with suppress(DecodeError):
                     found = await schema.get(item_id)
                 deleted = await schema.delete([item_id])
@@ -331,20 +331,20 @@ class CRUDRouter(APIRouter):
 
 
 class PydanticAioredisCRUDRouter(CRUDRouter):
-    """``CRUDRouter`` by pydantic-aioredis' name and with its default: DELETE of the whole table is routed."""
+    """``CRUDRouter`` with pydantic-aioredis' name and its default: the route that deletes the whole table is on."""
 
     _routes_delete_all = True
 
 
 def _check_versions(bad: Sequence[DataError]) -> None:
-    """Raise what says that this code is not of the time: a list without these records would be a lie."""
+    """Raise the error of a record of another version: a list must not silently leave it out."""
     for error in bad:
         if isinstance(error, (RecordTooNewError, RecordTooOldError)):
             raise error
 
 
 def _key_of(record: Model) -> str:
-    """Give the key of a record that was read; its primary key, as it is stored, may be that of another, or none."""
+    """Give the key of a record that was read; its stored primary key may be wrong or missing."""
     known = tracked_state(record)
     return "" if known is None else known.key
 
@@ -356,7 +356,7 @@ def _takes(verb: Callable[..., object], name: str) -> bool:
 
 
 async def _is_inserted(schema: type[Model], made: Model) -> bool:
-    """Write a record unless there is one of its primary key, and say whether it was written."""
+    """Write a record unless it exists; give whether it was written."""
     try:
         if _takes(schema.insert, "only"):
             await schema.insert(made, only="new")
@@ -372,10 +372,10 @@ async def _is_inserted(schema: type[Model], made: Model) -> bool:
 
 
 def _contention_error(schema: type[Model]) -> HTTPException:
-    return conflict(schema, "is being changed by others all the time; try again")
+    return conflict(schema, "is changed by other clients all the time; try again")
 
 
 def _annotated(endpoint: Endpoint, **types: Any) -> Endpoint:
-    """Give the parameters of an endpoint types that are known only now, where FastAPI looks for them."""
+    """Set the annotations of an endpoint whose types are known only now; FastAPI reads them."""
     endpoint.__annotations__ = {**endpoint.__annotations__, **types}
     return endpoint

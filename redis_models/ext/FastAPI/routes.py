@@ -1,4 +1,4 @@
-"""Paths of single records: any text may be a primary key, and no path of one record is ever the path of all."""
+"""Paths of single records: any text may be a primary key, and no such path is ever that of the whole table."""
 
 import re
 from collections.abc import Callable, Coroutine
@@ -20,7 +20,7 @@ _SLASH: Final = "%2f"
 
 
 class AnswerableRoute(APIRoute):
-    """A route that answers 422 to any mistake, also to one that its answer cannot repeat."""
+    """A route that answers 422 to every mistake, also to one with values that an answer cannot contain."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -35,10 +35,10 @@ class AnswerableRoute(APIRoute):
 
 
 class KeyRoute(AnswerableRoute):
-    """A route with a primary key in its path, in which ``%2F`` is a part of the key.
+    """A route with a primary key in its path, in which ``%2F`` is part of the key.
 
-    Servers pass on paths that are decoded already, where ``a%2Fb`` and ``a/b`` are the same, and bytes that are not
-    UTF-8 are lost; the raw path tells them apart.
+    In the decoded path that servers give, ``a%2Fb`` and ``a/b`` are the same, and bytes that are not UTF-8 are lost. So
+    the raw path is used.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -50,9 +50,9 @@ class KeyRoute(AnswerableRoute):
 
 
 class EmptyKeyRoute(AnswerableRoute):
-    """A route for paths of a record without a key, made of slashes only; says nothing of other methods than its own.
+    """A route for the path of a record whose key is empty, so that it has slashes only; for its own method only.
 
-    Without it a client's ``DELETE /item/`` with a key that happens to be empty is redirected to ``DELETE /item``.
+    Without it, ``DELETE /item/`` from a client whose key happens to be empty is redirected to ``DELETE /item``.
     """
 
     PATH: ClassVar[str] = "/{slashes:path}"
@@ -64,9 +64,9 @@ class EmptyKeyRoute(AnswerableRoute):
 
 
 def _veil_slashes(scope: Scope) -> tuple[Scope, str]:
-    """Give the scope with each escaped slash behind a character that the path does not have; and that, or "".
+    """Replace each escaped slash in the path by a character that it does not contain; give the scope and the character.
 
-    Bytes that are not UTF-8 become unpaired surrogates, so that no two keys are taken for the same.
+    Bytes that are not UTF-8 become unpaired surrogates, so that different keys stay different.
     """
     path, raw = str(scope.get("path", "")), scope.get("raw_path")
     if not isinstance(raw, bytes) or unquote(escaped := raw.decode("latin-1")) != path:
@@ -84,7 +84,7 @@ def _unveil(value: object, veil: str) -> object:
 
 
 def has_path(route: BaseRoute, path: str, methods: set[str]) -> bool:
-    """Whether a route has this path, whatever its parameters are called, and one of these methods."""
+    """Whether a route has this path, with any names of parameters, and one of these methods."""
     if not isinstance(route, APIRoute) or not route.include_in_schema:
         return False
     return bool(methods.intersection(route.methods or ())) and _PARAMETER.sub("{}", route.path) == _PARAMETER.sub(

@@ -183,7 +183,7 @@ def test_a_member_that_came_without_a_migration_stops_the_way_back(
 
     assert shop.migrate("shop", "1") == 6, shop.err
     assert "item:new: field 'k'" in shop.err
-    assert "is none of" in shop.err
+    assert "is not one of" in shop.err
     assert "so that the code of 0001_initial cannot read it" in shop.err
     with shop.server.client() as client:
         client.delete("item:new")

@@ -63,7 +63,7 @@ def test_a_member_that_is_gone_is_asked_about_and_mapped_there_and_back(
     shop.code().Item.sync.select()
 
     assert asked == 3
-    assert "Item.x → 'gray' is gone; values now:" in question
+    assert "Item.x: the value 'gray' is gone; values now:" in question
     assert "(1 record holds 'gray')  use --map Item.x:gray=" in question
     assert there == becomes
     assert shop.records()["one"] == before["one"]
@@ -80,7 +80,7 @@ def test_in_nested_objects_the_path_is_asked_about(shop: Any, path: str) -> None
     _declare(shop, "list[Part]", _NEW, 2)
 
     assert shop.run("makemigrations") == 3
-    assert f"Item.{path} → 'gray' is gone" in shop.err
+    assert f"Item.{path}: the value 'gray' is gone" in shop.err
     answers = ("--map", "Item.x.color:gray=black", "--map", "Item.x.others:gray=blue")
     assert shop.run("makemigrations", *answers) == 0, shop.err
     assert shop.migrate() == 0, shop.err

@@ -8,7 +8,7 @@ import pytest
 _ALLOW = "model_config = ConfigDict(extra='allow')\nname: str = ''"
 _IGNORE = "model_config = ConfigDict(extra='ignore')\nname: str = ''"
 _CITY = "\ncity: str = 'none'"
-_QUESTION = "Item.city → str, new, and records may hold an extra field of this name"
+_QUESTION = "Item.city: str is new, and records may already have an extra field of this name"
 
 
 def _begin(shop: Any, **extras: object) -> dict[str, dict[str, bytes]]:

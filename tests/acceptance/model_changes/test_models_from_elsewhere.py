@@ -39,6 +39,6 @@ def test_of_a_model_from_outside_of_every_app_it_is_said_what_to_do(shop: Any) -
     assert shop.run("makemigrations") == 0, shop.err
 
     for text in (said, checked):
-        assert "shop: shop.models imports Item of lib_of_items, which is in no app" in text
-        assert "name 'Item' in __all__ of shop.models, or 'lib_of_items' in APPS" in text
+        assert "shop: shop.models imports Item from lib_of_items, which is not in APPS" in text
+        assert "add 'Item' to __all__ of shop.models, or 'lib_of_items' to APPS" in text
     assert "create model  Item" in shop.out

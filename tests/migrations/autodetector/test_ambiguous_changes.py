@@ -12,20 +12,20 @@ ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
     "primary key field, new": (
         "pass",
         "class A(Model):\n    id: str\n    code: str = Field(primary_key=True)",
-        ["A.code → str, required, no default for existing records"],
+        ["A.code: str is required and has no default; existing records do not have it"],
     ),
     "enum member removed": (
         STATUS.format("A = 'a'; B = 'b'; C = 'c'"),
         STATUS.format("A = 'a'"),
         [
-            "A.status → 'b' is gone; values now: 'a'  use --map A.status:b=a or --compute A.status",
-            "A.status → 'c' is gone; values now: 'a'  use --map A.status:c=a or --compute A.status",
+            "A.status: the value 'b' is gone; values now: 'a'  use --map A.status:b=a or --compute A.status",
+            "A.status: the value 'c' is gone; values now: 'a'  use --map A.status:c=a or --compute A.status",
         ],
     ),
     "variant removed": (
         PAY.format("cash", BOTH),
         PAY.format("cash", "Card").replace(" = Field(discriminator='kind')", ""),
-        ["A.pay.kind → 'cash' is gone; values now: none is new  use --compute A.pay"],
+        ["A.pay.kind: the value 'cash' is gone; values now: none is new  use --compute A.pay"],
     ),
     "discriminator renamed": (
         PAY.format("cash", BOTH),
@@ -35,19 +35,19 @@ ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
     "naive to aware datetime": (
         "x: datetime",
         "x: AwareDatetime",
-        ["A.x → datetime with a time zone; stored values have none  use --zone A.x=UTC (any zone) or --compute A.x"],
+        ["A.x: stored values have no time zone; the new type has one  use --zone A.x=UTC (any zone) or --compute A.x"],
     ),
     "ttl added": (
         "pass",
         META.format("ttl = 60"),
-        ["A → ttl was none, is 60 s; what happens to existing records?  use --ttl A=new-only or --ttl A=all"],
+        ["A: ttl was none, is 60 s; what happens to existing records?  use --ttl A=new-only or --ttl A=all"],
     ),
     "ttl changed": (
         "class A(Model):\n    id: str = Field(primary_key=True)\n    class Meta:\n        ttl = 9",
         META.format("ttl = 60"),
-        ["A → ttl was 9 s, is 60 s"],
+        ["A: ttl was 9 s, is 60 s"],
     ),
-    "ttl removed": (META.format("ttl = 60"), "pass", ["A → ttl was 60 s, is none"]),
+    "ttl removed": (META.format("ttl = 60"), "pass", ["A: ttl was 60 s, is none"]),
     "nested field renamed": (
         ADDRESS.format("zip: str", ""),
         ADDRESS.format("plz: str", ""),
@@ -56,7 +56,7 @@ ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
     "nested field added": (
         ADDRESS.format("zip: str", ""),
         ADDRESS.format("zip: str\n    city: str", ""),
-        ["A.address.city → str, required, no default for existing records"],
+        ["A.address.city: str is required and has no default; existing records do not have it"],
     ),
     "nested field moved out": (
         ADDRESS.format("zip: str\n    city: str", ""),
@@ -77,12 +77,12 @@ ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
     "new primary key with a default": (
         "pass",
         "class A(Model):\n    id: str\n    code: str = Field('x', primary_key=True)",
-        ["A.code → str, required, no default for existing records"],
+        ["A.code: str is required and has no default; existing records do not have it"],
     ),
     "a required field in one variant of a union": (
         PAY.format("cash", BOTH).replace("currency: str", "number: str"),
         PAY.format("cash", BOTH).replace("currency: str", "number: str\n    coins: bool"),
-        ["A.pay.coins → bool, required"],
+        ["A.pay.coins: bool is required"],
     ),
     "one question for each name that is gone": (
         "a: int\nb: str",

@@ -286,22 +286,22 @@ ASKED: dict[str, tuple[str, str, str]] = {
     "B old_model, nobody said so": (
         _CUSTOMER.format("pass") + _CLIENT.format("pass"),
         _CLIENT.format("pass"),
-        "Customer → ?  the model was removed or is not managed any more; its records stay in Redis at customer:*",
+        "Customer: the model was removed or is not managed any more; its records stay in Redis at customer:*",
     ),
     "C add_field, required": (
         "pass",
         _PLAIN,
-        "A.x → int, required, no default for existing records  use --default A.x=0",
+        "A.x: int is required and has no default; existing records do not have it  use --default A.x=0",
     ),
     "C add_date_fields_with_auto_now_add_asking_for_null_addition": (
         "pass",
         "x: datetime = Field(default_factory=datetime.now)",
-        "A.x → datetime, required, no default for existing records",
+        "A.x: datetime is required and has no default; existing records do not have it",
     ),
     "D alter_field_to_not_null_without_default": (
         "x: int | None = None",
         _PLAIN,
-        "A.x → int, no longer None, no default for records that hold None  use --default A.x=0",
+        "A.x: int can no longer be None and has no default; records may contain None  use --default A.x=0",
     ),
     "E rename_field, nobody said so": (
         _PLAIN,
@@ -316,7 +316,7 @@ ASKED: dict[str, tuple[str, str, str]] = {
     "R add_composite_pk, without a value": (
         "a: str",
         "class A(Model):\n    id: str\n    a: str\n    ab: str = Field(primary_key=True)",
-        "A.ab → str, required, no default for existing records",
+        "A.ab: str is required and has no default; existing records do not have it",
     ),
 }
 
@@ -363,7 +363,7 @@ def test_A_parse_number_and_arrange_for_graph_the_chain_is_ordered_by_number() -
     first = LoadedMigration(9, "0009_b", "", "b", None, {"A": 1}, (_CREATE,), "")
     second = LoadedMigration(10, "0010_a", "", "a", "b", {"A": 2}, (_ADD,), "")
 
-    assert [link.id for link in Chain("shop", (second, first)).migrations] == ["b", "a"]
+    assert [migration.id for migration in Chain("shop", (second, first)).migrations] == ["b", "a"]
 
 
 def test_A_arrange_for_graph_with_multiple_initial_is_refused_because_there_is_one_line() -> None:

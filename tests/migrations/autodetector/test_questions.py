@@ -91,21 +91,22 @@ OPEN: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], type
         model(x="int"),
         [],
         FillQuestion,
-        "A.x → int, required, no default for existing records  use --default A.x=0 (any literal) or --compute A.x",
+        "A.x: int is required and has no default; existing records do not have it"
+        "  use --default A.x=0 (any literal) or --compute A.x",
     ),
     "a deleted model": (
         model(),
         None,
         [],
         DropModelQuestion,
-        "A → ?  the model was removed or is not managed any more; its records stay in Redis at shop:a:*  use --drop A",
+        "A: the model was removed or is not managed any more; its records stay in Redis at shop:a:*  use --drop A",
     ),
     "hints that swap": (
         model(x="int", y="int"),
         model(x=hinted("int", "y"), y=hinted("int", "x")),
         [],
         HintQuestion,
-        "A → ?  renamed_from says x → y, y → x, but the code still has x and y"
+        "A: renamed_from says x → y, y → x, but the code still has x and y"
         "  use --rename A.x=y --rename A.y=x, or remove renamed_from from the code",
     ),
     "a hint beside the original": (
@@ -113,7 +114,7 @@ OPEN: Mapping[str, tuple[ModelSchema, ModelSchema | None, Sequence[Answer], type
         model(x="int", y=FieldSchema("", "int", 0, "x")),
         [],
         HintQuestion,
-        "A → ?  renamed_from says x → y, but the code still has x"
+        "A: renamed_from says x → y, but the code still has x"
         "  use --rename A.x=y, or remove renamed_from from the code",
     ),
 }

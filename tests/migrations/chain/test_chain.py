@@ -11,7 +11,7 @@ from redis_models.migrations.operations import Operation
 CREATED = CreateModel("A", {"id": "str", "x": "int"}, "id", "a")
 
 
-def link(number: int, id: str, previous: str | None, *operations: Operation, **versions: int) -> LoadedMigration:
+def migration(number: int, id: str, previous: str | None, *operations: Operation, **versions: int) -> LoadedMigration:
     name = f"{number:04d}_{id}"
     return LoadedMigration(number, name, f"{name}.py", id, previous, versions, operations, "")
 
@@ -73,6 +73,6 @@ def test_a_position_is_found_by_id() -> None:
 
 
 def test_a_created_model_may_start_at_any_version_and_a_version_may_rise_alone() -> None:
-    chain = Chain("shop", (link(1, "a", None, CREATED, A=7), link(2, "b", "a", A=9)))
+    chain = Chain("shop", (migration(1, "a", None, CREATED, A=7), migration(2, "b", "a", A=9)))
 
     assert [snapshot.model("A").version for snapshot in chain.snapshots[1:]] == [7, 9]

@@ -121,7 +121,7 @@ def test_the_first_app_does_not_go_back_below_records_of_the_second(moved: Any, 
 
 
 def _chain(app: str, *steps: tuple[dict[str, int], Operation]) -> Chain:
-    links = [
+    migrations = [
         LoadedMigration(
             n,
             f"{n:04d}_m",
@@ -134,7 +134,7 @@ def _chain(app: str, *steps: tuple[dict[str, int], Operation]) -> Chain:
         )
         for n, (versions, operation) in enumerate(steps, start=1)
     ]
-    return Chain(app, tuple(links))
+    return Chain(app, tuple(migrations))
 
 
 def test_a_history_goes_along_over_several_apps() -> None:
@@ -153,5 +153,5 @@ def test_a_history_goes_along_over_several_apps() -> None:
 
     found = {chain.app: chain for chain in with_histories([c, a, b])}
 
-    assert [lineage.route.versions for lineage in lineages_of(found["c"])] == [(1, 2, 4)]
+    assert [lineage.path.versions for lineage in lineages_of(found["c"])] == [(1, 2, 4)]
     assert found["a"] is a

@@ -168,15 +168,15 @@ def _told(old: Any, new: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("before", "after", "said"), _STRICTER.values(), ids=list(_STRICTER))
+@pytest.mark.parametrize(("before", "after", "expected"), _STRICTER.values(), ids=list(_STRICTER))
 def test_only_stricter_constraints_are_reported(
-    declare: Callable[[str], Any], before: str, after: str, said: str
+    declare: Callable[[str], Any], before: str, after: str, expected: str
 ) -> None:
     old, new = declare(_BASE), declare(_BASE.replace(before, after, 1))
 
-    assert any(said in line for line in _told(old, new)), _told(old, new)
+    assert any(expected in line for line in _told(old, new)), _told(old, new)
     assert digest_of_acceptance([old]) != digest_of_acceptance([new])
-    if "was" not in said or "20" in said:
+    if "was" not in expected or "20" in expected:
         assert _told(new, old) == []
 
 

@@ -134,7 +134,7 @@ def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_sto
 
     shop.refuses = refuses
 
-    with pytest.raises(IncompleteError, match="a:7: the key holds no hash"):
+    with pytest.raises(IncompleteError, match="a:7: does not hold a hash"):
         shop.migrate(Policy(lambda: ThrottleState(_COUNT)))
     assert refused
 

@@ -66,7 +66,7 @@ def test_a_key_of_another_type_is_reported_by_the_pass(database: Any, chain: Cal
     database.client.set("customer:text", "a word")
     before = database.dump()
 
-    with pytest.raises(IncompleteError, match="customer:text: the key holds no hash"):
+    with pytest.raises(IncompleteError, match="customer:text: does not hold a hash"):
         database.migrate(chain(_CREATE, _BY_NAME), 2)
 
     assert database.dump()["customer:text"] == before["customer:text"]

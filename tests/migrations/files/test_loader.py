@@ -120,7 +120,7 @@ BROKEN: Mapping[str, tuple[str, str]] = {
     ),
     "a version that stays": (
         text_of("b", "aaaa", "migrations.RemoveField('A', 'x')", "{'A': 1}"),
-        "versions says A 1, but it must be 2 or more here",
+        "versions gives A version 1; write 2 or more",
     ),
     "a version of no model": (
         text_of("b", "aaaa", versions="{'B': 2}"),
@@ -149,7 +149,7 @@ def test_two_branches_are_named_with_the_way_out(first: Path, write: Write) -> N
 
     assert refusal(first) == (
         f"{path}: 0002_city and 0002_zip both follow 0001_initial (previous = 'aaaa'), because two branches created"
-        " them; put one behind the other with 'redis-models rebase shop --onto cccc' if that one is applied already,"
+        " them; put one after the other with 'redis-models rebase shop --onto cccc' if 0002_city is applied already,"
         " otherwise with 'redis-models rebase shop --onto dddd'"
     )
 
@@ -165,13 +165,13 @@ def test_a_number_against_the_line_of_ids_is_named(first: Path, write: Write) ->
     write("0002_a.py", text_of("bbbb", "cccc"))
     write("0003_b.py", text_of("cccc", "aaaa"))
 
-    assert "0002_a.py: its number puts it behind the migration 'aaaa', but it says previous = 'cccc'" in refusal(first)
+    assert "0002_a.py: its number puts it after the migration 'aaaa', but it has previous = 'cccc'" in refusal(first)
 
 
 def test_a_file_whose_name_has_no_number_is_not_passed_over(first: Path, write: Write) -> None:
     write("2_x.py", text_of("bbbb", "aaaa"))
 
-    assert "2_x.py: is not a name of a migration; rename it like 0004_rename_name.py" in refusal(first)
+    assert "2_x.py: is not the name of a migration; rename it like 0004_rename_name.py" in refusal(first)
 
 
 @pytest.mark.parametrize(

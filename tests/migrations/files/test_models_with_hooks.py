@@ -56,12 +56,12 @@ def test_a_conversion_is_refused_by_name_with_what_to_use_instead(shop: Any, cli
     shop.models(models(2, "int", "0"))
 
     shop.command("makemigrations")
-    said = shop.out + shop.err
+    output = shop.out + shop.err
     assert shop.command("check") in (0, 1)
     checked = shop.out + shop.err
     code = shop.command("migrate")
 
-    assert "RM118" in said
+    assert "RM118" in output
     assert "RM118" in checked
     assert code == 5
     assert "RM118" in shop.err

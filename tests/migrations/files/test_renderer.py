@@ -106,7 +106,7 @@ def test_each_function_still_to_be_written_has_a_stub_that_refuses() -> None:
 
     assert "def a_address_zip(old: migrations.OldObject) -> object:" in text
     assert "def a_y_converted_back(value: object) -> object:" in text
-    assert "Convert a value of A.y from int to str; pure, it may run again." in text
+    assert "Convert a value of A.y from int to str. Keep it pure: it may run twice." in text
     assert "def a_split(value: object) -> dict[str, object]:" in text
     assert "def a_merged(values: dict[str, object]) -> object:" in text
     assert "    old: migrations.OldRecord,\n    new: migrations.NewRecord,\n) -> None:" in text

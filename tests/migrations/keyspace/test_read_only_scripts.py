@@ -20,7 +20,7 @@ def _rest(client: Any, version: Any) -> Any:
     return cursor, looked, sorted(found)
 
 
-def test_what_holds_no_hash_of_the_version_is_found(client: Any) -> None:
+def test_what_does_not_hold_a_hash_of_the_version_is_found(client: Any) -> None:
     for key, stamp in (("m:a", "2"), ("m:old", "1"), ("m:long", "02"), ("n:old", "1")):
         client.hset(key, "_v", stamp)
     client.hset("m:unstamped", "id", "x")

@@ -3,7 +3,14 @@
 import pytest
 
 from redis_models.errors import LockedError, ServerError
-from redis_models.migrations.keyspace.results import NOT_A_HASH, Failure, Outcome, RewriteResult, letters_of, unfenced
+from redis_models.migrations.keyspace.results import (
+    HASH_EXPECTED,
+    Failure,
+    Outcome,
+    RewriteResult,
+    letters_of,
+    unfenced,
+)
 from redis_models.migrations.rewriter import rename_keys
 
 
@@ -13,7 +20,7 @@ def test_letters_are_counted_by_their_names() -> None:
     left = outcome.count_all(keys, "ASGVTA", retried=RewriteResult.NEEDS_PYTHON)
 
     assert left == [b"d"]
-    assert outcome == Outcome(changed=2, skipped=1, gone=1, failures=[Failure("\udcff", NOT_A_HASH)])
+    assert outcome == Outcome(changed=2, skipped=1, gone=1, failures=[Failure("\udcff", HASH_EXPECTED)])
 
 
 def test_a_batch_that_was_rewritten_whole_is_counted_at_once() -> None:

@@ -31,21 +31,21 @@ def _snapshot(ttl: int | None) -> Snapshot:
     return Snapshot((ModelSchema("M", 1, "id", "", ":", "m", (FieldSchema("id", "str"),), ttl),))
 
 
-def _route(*operations: AlterTTL) -> UpgradePath:
+def _path(*operations: AlterTTL) -> UpgradePath:
     """A way on which each operation is a migration of its own."""
-    before, stages = _snapshot(operations[0].old), list[VersionStep]()
+    before, version_steps = _snapshot(operations[0].old), list[VersionStep]()
     for version, operation in enumerate(operations, 2):
-        stages.append(make_version_step("M", before, [operation], version))
+        version_steps.append(make_version_step("M", before, [operation], version))
         after = operation.apply(before).model("M")
         before = Snapshot((ModelSchema("M", version, "id", "", ":", "m", after.fields, after.ttl),))
-    return UpgradePath("M", tuple(stages), 1)
+    return UpgradePath("M", tuple(version_steps), 1)
 
 
 def _by_python(upgrade_path: UpgradePath) -> UpgradePath:
     """The same way, with a step that needs Python."""
     marked = Compute("mark", lambda draft: None, None, lambda name, first, other: False, may_do_nothing=True)
-    stages = (VersionStep(step.older, step.newer, (*step.steps, marked)) for step in upgrade_path.version_steps)
-    return UpgradePath("M", tuple(stages), 1)
+    version_steps = (VersionStep(step.older, step.newer, (*step.steps, marked)) for step in upgrade_path.version_steps)
+    return UpgradePath("M", tuple(version_steps), 1)
 
 
 class Table:
@@ -107,7 +107,7 @@ def _is_about(ends: int, ms: int) -> bool:
 
 def test_all_gives_every_record_the_ttl_and_back_restores_it_to_the_millisecond(table: Table) -> None:
     old = {"m:1": _now_ms() + 5 * _DAY_MS + 123, "m:2": _now_ms() + _HOUR_MS // 2 + 7, "m:3": _NEVER}
-    upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
+    upgrade_path = _path(AlterTTL("M", None, 3600, "all"))
     for key, ends in old.items():
         table.add(key, ends)
 
@@ -122,7 +122,7 @@ def test_all_gives_every_record_the_ttl_and_back_restores_it_to_the_millisecond(
 
 def test_shorten_never_lengthens(table: Table) -> None:
     soon, late = _now_ms() + _HOUR_MS // 2, _now_ms() + 5 * _DAY_MS
-    upgrade_path = _route(AlterTTL("M", 86400, 3600, "shorten"))
+    upgrade_path = _path(AlterTTL("M", 86400, 3600, "shorten"))
     for key, ends in (("m:soon", soon), ("m:late", late), ("m:never", _NEVER)):
         table.add(key, ends)
 
@@ -140,20 +140,20 @@ def test_jitter_spreads_expiry_over_the_later_half_and_depends_on_the_key(table:
     for key in keys:
         table.add(key, _NEVER)
 
-    table.up(_route(AlterTTL("M", None, 86400, "jitter")), *keys)
+    table.up(_path(AlterTTL("M", None, 86400, "jitter")), *keys)
 
     left = [table.ends(key) - _now_ms() for key in keys]
     assert all(_DAY_MS // 2 - _SLACK_MS < ms <= _DAY_MS for ms in left)
     assert max(left) - min(left) > _DAY_MS // 4
     first = left[0]
     table.add("m:0", _NEVER)
-    table.up(_route(AlterTTL("M", None, 86400, "jitter")), "m:0")
+    table.up(_path(AlterTTL("M", None, 86400, "jitter")), "m:0")
     assert abs(table.ends("m:0") - _now_ms() - first) < _SLACK_MS
 
 
 def test_all_without_a_ttl_persists_every_record(table: Table) -> None:
     ends = _now_ms() + _DAY_MS
-    upgrade_path = _route(AlterTTL("M", 3600, None, "all"))
+    upgrade_path = _path(AlterTTL("M", 3600, None, "all"))
     table.add("m:1", ends)
 
     table.up(upgrade_path, "m:1")
@@ -165,7 +165,7 @@ def test_all_without_a_ttl_persists_every_record(table: Table) -> None:
 
 def test_going_back_leaves_a_ttl_alone_that_was_set_later(table: Table) -> None:
     mine = _now_ms() + 2 * _DAY_MS
-    upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
+    upgrade_path = _path(AlterTTL("M", None, 3600, "all"))
     for key in ("m:1", "m:2"):
         table.add(key, _NEVER)
     table.up(upgrade_path, "m:1", "m:2")
@@ -178,7 +178,7 @@ def test_going_back_leaves_a_ttl_alone_that_was_set_later(table: Table) -> None:
 
 
 def test_going_back_deletes_no_record_whose_old_ttl_is_over(table: Table) -> None:
-    upgrade_path = _route(AlterTTL("M", 1, 3600, "all"))
+    upgrade_path = _path(AlterTTL("M", 1, 3600, "all"))
     table.add("m:1", _now_ms() + _HOUR_MS)
     table.up(upgrade_path, "m:1")
     set_ms = table.ends("m:1")
@@ -190,7 +190,7 @@ def test_going_back_deletes_no_record_whose_old_ttl_is_over(table: Table) -> Non
 
 
 def test_going_back_over_an_expired_ttl_restores_the_one_before_it(table: Table) -> None:
-    upgrade_path = _route(AlterTTL("M", None, 60, "all"), AlterTTL("M", 60, 3600, "all"))
+    upgrade_path = _path(AlterTTL("M", None, 60, "all"), AlterTTL("M", 60, 3600, "all"))
     table.add("m:1", _NEVER)
     table.up(upgrade_path, "m:1")
     set_ms, over_ms = table.ends("m:1"), _now_ms() - 1
@@ -203,7 +203,7 @@ def test_going_back_over_an_expired_ttl_restores_the_one_before_it(table: Table)
 
 def test_several_changes_are_made_in_one_step_and_taken_back_in_one(table: Table) -> None:
     old = _now_ms() + 9 * _DAY_MS
-    upgrade_path = _route(
+    upgrade_path = _path(
         AlterTTL("M", None, 86400, "shorten"), AlterTTL("M", 86400, None, "all"), AlterTTL("M", None, 3600, "all")
     )
     table.add("m:1", old)
@@ -216,7 +216,7 @@ def test_several_changes_are_made_in_one_step_and_taken_back_in_one(table: Table
 
 
 def test_running_again_changes_no_ttl(table: Table) -> None:
-    upgrade_path = _route(AlterTTL("M", None, 3600, "all"))
+    upgrade_path = _path(AlterTTL("M", None, 3600, "all"))
     table.add("m:1", _NEVER)
     table.up(upgrade_path, "m:1")
     table.client.pexpireat("m:1", _now_ms() + _DAY_MS)
@@ -233,22 +233,22 @@ def test_a_ttl_set_between_read_and_write_is_restored(client: redis.Redis) -> No
     def expire(draft: RecordEdit) -> None:
         client.pexpireat("m:1", mine)
 
-    [stage] = _route(AlterTTL("M", None, 3600, "all")).version_steps
+    [version_step] = _path(AlterTTL("M", None, 3600, "all")).version_steps
     late = Compute("late", expire, None, lambda name, first, other: False, may_do_nothing=True)
     table.add("m:1", _NEVER)
 
     run(
         table.exchange,
-        rewrite_here(_FENCE, UpgradePath("M", (VersionStep(1, 2, (*stage.steps, late)),), 1), 2, [b"m:1"], 100),
+        rewrite_here(_FENCE, UpgradePath("M", (VersionStep(1, 2, (*version_step.steps, late)),), 1), 2, [b"m:1"], 100),
     )
 
     assert _is_about(table.ends("m:1"), _HOUR_MS)
-    table.down(UpgradePath("M", (stage,), 1), "m:1")
+    table.down(UpgradePath("M", (version_step,), 1), "m:1")
     assert table.ends("m:1") == mine
 
 
 def test_in_memory_nothing_ends() -> None:
-    draft = _route(AlterTTL("M", None, 3600, "all")).rewrite({"id": b"1", "_v": b"1"}, 2)
+    draft = _path(AlterTTL("M", None, 3600, "all")).rewrite({"id": b"1", "_v": b"1"}, 2)
 
     assert draft.fields == {"id": b"1", "_v": b"2"}
 

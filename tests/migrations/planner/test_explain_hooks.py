@@ -70,43 +70,43 @@ def _explain(hotel: Any, field: str, version: int, *options: str, config: str = 
 
 
 def test_what_the_code_can_read_is_shown_as_its_hook_reads_it(hotel: Any) -> None:
-    said = _explain(hotel, _LATER, 2)
+    output = _explain(hotel, _LATER, 2)
 
-    assert "town" in said
-    assert "Rome" in said
-    assert "emoR" not in said
-    assert "+ name" in said
-    assert "Freddy" in said
-    assert "- nick" in said
-    assert "ydderF" in said
+    assert "town" in output
+    assert "Rome" in output
+    assert "emoR" not in output
+    assert "+ name" in output
+    assert "Freddy" in output
+    assert "- nick" in output
+    assert "ydderF" in output
     assert (
-        "version 1 is shown as it is stored: only the Guest.deserialize_partially of that version can read it" in said
+        "version 1 is shown as it is stored: only the Guest.deserialize_partially of that version can read it" in output
     )
-    assert "version 2 is shown" not in said
+    assert "version 2 is shown" not in output
 
 
 def test_a_migration_that_the_code_is_not_up_to_is_shown_from_the_other_side(hotel: Any) -> None:
-    said = json.loads(_explain(hotel, _FORMER, 1, "--json"))["records"][0]
+    output = json.loads(_explain(hotel, _FORMER, 1, "--json"))["records"][0]
 
-    assert said["fields"]["town"] == {"before": "Rome", "after": "Rome"}
-    assert said["fields"]["nick"] == {"before": "Freddy", "after": None}
-    assert said["fields"]["name"] == {"before": None, "after": "ydderF"}
-    assert [note[:9] for note in said["notes"]] == ["version 2"]
+    assert output["fields"]["town"] == {"before": "Rome", "after": "Rome"}
+    assert output["fields"]["nick"] == {"before": "Freddy", "after": None}
+    assert output["fields"]["name"] == {"before": None, "after": "ydderF"}
+    assert [note[:9] for note in output["notes"]] == ["version 2"]
 
 
 def test_going_back_is_shown_in_the_same_way(hotel: Any) -> None:
-    said = json.loads(_explain(hotel, _LATER, 2, "--json", "--backwards"))["records"][0]
+    output = json.loads(_explain(hotel, _LATER, 2, "--json", "--backwards"))["records"][0]
 
-    assert said["fields"]["town"] == {"before": "Rome", "after": "Rome"}
-    assert said["fields"]["name"] == {"before": "Freddy", "after": None}
+    assert output["fields"]["town"] == {"before": "Rome", "after": "Rome"}
+    assert output["fields"]["name"] == {"before": "Freddy", "after": None}
 
 
 def test_stored_bytes_are_shown_where_the_code_is_of_another_version(hotel: Any) -> None:
-    said = _explain(hotel, _LATER, 3)
+    output = _explain(hotel, _LATER, 3)
 
-    assert "emoR" in said
-    assert said.count("is shown as it is stored") == 2
-    assert "and the code is at 3" in said
+    assert "emoR" in output
+    assert output.count("is shown as it is stored") == 2
+    assert "and the code is at 3" in output
 
 
 @pytest.mark.parametrize(("field", "config", "leak"), [
@@ -114,11 +114,11 @@ def test_stored_bytes_are_shown_where_the_code_is_of_another_version(hotel: Any)
     (_LATER, "model_config = ConfigDict(hide_input_in_errors=True)", "Rome"),
 ])  # fmt: skip
 def test_a_secret_that_a_hook_reads_is_stars(hotel: Any, field: str, config: str, leak: str) -> None:
-    said = _explain(hotel, field, 2, config=config)
+    output = _explain(hotel, field, 2, config=config)
 
-    assert "**********" in said
-    assert leak not in said
-    assert leak[::-1] not in said
+    assert "**********" in output
+    assert leak not in output
+    assert leak[::-1] not in output
 
 
 @pytest.mark.parametrize(("config", "is_told"), [
@@ -128,10 +128,10 @@ def test_a_record_that_the_hook_refuses_is_shown_as_it_is_stored(hotel: Any, con
     with hotel.server.client() as client:
         client.hset("guest:a", "town", "broken")
 
-    said = _explain(hotel, _LATER, 2, config=config)
+    output = _explain(hotel, _LATER, 2, config=config)
 
-    assert "version 2 is shown as it is stored: it cannot be read through Guest.deserialize_partially" in said
-    assert ("broken" in said) is is_told
+    assert "version 2 is shown as it is stored: it cannot be read through Guest.deserialize_partially" in output
+    assert ("broken" in output) is is_told
 
 
 def test_a_made_up_record_is_plain_as_no_hook_has_made_it(hotel: Any) -> None:

@@ -217,7 +217,7 @@ def test_a_runner_whose_epoch_is_over_changes_nothing(leased: tuple[redis.Redis,
     assert client.hgetall("m:1") == {b"a": b"old"}
 
 
-def test_keys_that_hold_no_hash_and_unknown_stamps_are_reported_and_left_alone(
+def test_keys_that_do_not_hold_a_hash_and_unknown_stamps_are_reported_and_left_alone(
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased

@@ -89,7 +89,7 @@ def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_th
         "shop: customer:7: field 'age' holds b'old': cannot become int | None",
         "shop: customer:8: field 'age' holds b'\\xfe\\xff': does not read back as str",
         "shop: customer:\\xff: field 'age' holds b'?'",
-        "shop: customer:list: the key holds no hash; move it out of the model's prefix",
+        "shop: customer:list: does not hold a hash; rename the key to another prefix",
         "Customer, to be rewritten to version 3; last tried 20",
     ):
         assert says in listed.out
@@ -204,7 +204,7 @@ def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> N
         key = result["key"].encode(errors="surrogateescape")
         restored = {name.encode(errors="surrogateescape"): raw for name, raw in result["fields"].items()}
         assert restored.items() >= {n: r.decode(errors="surrogateescape") for n, r in _BAD[key].items()}.items()
-    assert "customer:list: holds no hash" in no_hash.err
+    assert "customer:list: does not hold a hash" in no_hash.err
     assert last["fields"]["age"].encode(errors="surrogateescape") == b"\xfe\xff"
     assert shop.held() == {"customer:list"}
     with shop.project.server.client() as client:

@@ -56,7 +56,7 @@ def test_what_the_server_cannot_convert_goes_to_quarantine_beside_what_it_can(
     assert quarantined.keys() == {"a:7", "a:8", "a:text"}
     assert "field 'status' holds b'\"odd\"'" in quarantined["a:7"].reason
     assert "pull the newer files" in quarantined["a:8"].reason
-    assert "holds no hash" in quarantined["a:text"].reason
+    assert "does not hold a hash" in quarantined["a:text"].reason
     after = filled.dump()
     assert {key: after[key] for key in quarantined if key != "a:text"} == {
         key: before[key] for key in quarantined if key != "a:text"

@@ -62,7 +62,7 @@ def test_two_models_of_one_name_are_distinguished_by_their_modules() -> None:
     store.register_model(second)
 
     assert (store.model("shop.models.Item"), store.model("stock.models.Item")) == (first, second)
-    with pytest.raises(KeyError, match=r"Item may be shop\.models\.Item or stock\.models\.Item; name one in full"):
+    with pytest.raises(KeyError, match=r"Item may be shop\.models\.Item or stock\.models\.Item; use a full name"):
         store.model("Item")
 
 
@@ -124,7 +124,9 @@ def test_two_models_on_one_table_are_refused() -> None:
     store = _store()
     store.register_model(_item("shop.models"))
 
-    with pytest.raises(ModelDeclarationError, match=r"Item: has the keys of shop\.models\.Item \(item:\*\); give one"):
+    with pytest.raises(
+        ModelDeclarationError, match=r"Item: has the same keys as shop\.models\.Item \(item:\*\); give one"
+    ):
         store.register_model(_item("stock.models"))
 
 

@@ -176,7 +176,7 @@ async def test_a_field_that_no_answer_shows_may_be_declared_as_settable(store: S
 
 
 def test_a_router_that_could_create_nothing_is_refused_with_what_to_say(store: Store) -> None:
-    with pytest.raises(ConfigurationError, match=r"say settable=\['pin'\], give a create_schema, or say create_route="):
+    with pytest.raises(ConfigurationError, match=r"pass settable=\['pin'\], a create_schema, or create_route="):
         CRUDRouter(Wallet, store)
     with pytest.raises(ConfigurationError, match="settable names 'pen', but Wallet has no field 'pen'"):
         CRUDRouter(Wallet, store, settable=["pen"], create_route=False)

@@ -101,7 +101,7 @@ def test_spaces_that_share_no_keys_do_not_own_each_others(
         assert not other.owns(mine.record(pk))
         assert not other.owns(mine.index)
         assert other.index != mine.index
-    elif not mine.is_as(other):
+    elif not mine.has_same_keys(other):
         assert shared in (mine.start, other.start)
 
 

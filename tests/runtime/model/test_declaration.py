@@ -104,7 +104,7 @@ def test_two_models_cannot_share_keys_and_an_abstract_model_has_none(store: Stor
         _abstract = True
         id: str = Field(primary_key=True)
 
-    with pytest.raises(ModelDeclarationError, match=r"Other: has the keys of .*Book \(book:\*\)"):
+    with pytest.raises(ModelDeclarationError, match=r"Other: has the same keys as .*Book \(book:\*\)"):
         store.register_model(Other)
     with pytest.raises(ModelDeclarationError, match="Base: is abstract"):
         store.register_model(Base)

@@ -120,7 +120,9 @@ async def test_a_key_that_does_not_fit_the_type_is_an_error(store: Store, client
     model = declared(int, store)
     client.hset("item:seven", "note", "n")
 
-    with pytest.raises(DecodeError, match=r"item:seven: field 'pk' is missing: .*the key of the record says none"):
+    with pytest.raises(
+        DecodeError, match=r"item:seven: field 'pk' is missing: .*the key of the record does not contain it"
+    ):
         await model.get("seven")
 
 

@@ -51,7 +51,7 @@ async def test_an_instance_is_neither_saved_nor_deleted_in_another_table_than_it
     tenant.set("a")
     record.beds = 9
 
-    with pytest.raises(InvalidPrimaryKeyError, match=r"lies at 'b-room:1', but .* say 'a-room:1' now"):
+    with pytest.raises(InvalidPrimaryKeyError, match=r"is stored at 'b-room:1', but .* give 'a-room:1' now"):
         await record.save()
     with pytest.raises(InvalidPrimaryKeyError):
         await record.delete()
@@ -88,7 +88,7 @@ def test_two_models_cannot_have_one_index_and_migrations_refuse_an_index_of_anot
         pass
 
     store.register_model(One)
-    with pytest.raises(ModelDeclarationError, match="has the keys of"):
+    with pytest.raises(ModelDeclarationError, match="has the same keys as"):
         store.register_model(Two)
     with pytest.raises(ModelDeclarationError, match="overrides get_table_index_key"):
         snapshot_of([One])
@@ -120,5 +120,5 @@ def test_a_method_that_gives_no_name_is_named(value: Any, store: Store) -> None:
         def _get_tablename(cls) -> str:
             return value  # type: ignore[no-any-return]
 
-    with pytest.raises(ModelDeclarationError, match=r"Odd: _get_tablename\(\) gave .*; it must return text"):
+    with pytest.raises(ModelDeclarationError, match=r"Odd: _get_tablename\(\) returned .*; it must return text"):
         store.register_model(Odd)

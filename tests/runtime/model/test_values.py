@@ -78,7 +78,7 @@ async def test_a_model_without_a_store_says_what_to_do() -> None:
     class Loose(Model):
         id: str = Field(primary_key=True)
 
-    with pytest.raises(ModelDeclarationError, match=r"Loose: is bound to no store; call redis_models.setup\(\)"):
+    with pytest.raises(ModelDeclarationError, match=r"Loose: is not bound to a store; call redis_models.setup\(\)"):
         await Loose.get("a")
 
 

@@ -138,7 +138,7 @@ async def test_save_under_another_primary_key_is_refused(save: Any, client: Any)
     await save(book)
 
     book.title = "B"
-    with pytest.raises(InvalidPrimaryKeyError, match="primary key 'B' was changed, but the record lies at 'book:A'"):
+    with pytest.raises(InvalidPrimaryKeyError, match="'B' was changed, but the record is stored at 'book:A'"):
         await save(book)
 
     assert client.zrange("book:__index", 0, -1) == [b"book:A"]

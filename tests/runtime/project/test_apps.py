@@ -56,8 +56,8 @@ def test_abstract_foreign_and_aliased_models_are_left_out(write: Write) -> None:
 
     assert [model.__name__ for model in app.models] == ["Customer"]
     assert app.left_out == (
-        "a4.models imports Foreign of b4.other, which is in no app, so its records are not looked after; name 'Foreign'"
-        " in __all__ of a4.models, or 'b4.other' in APPS",
+        "a4.models imports Foreign from b4.other, which is not in APPS, so migrations ignore its records; add 'Foreign'"
+        " to __all__ of a4.models, or 'b4.other' to APPS",
     )
 
 
@@ -135,7 +135,7 @@ def test_meta_app_moves_a_model_to_another_app(write: Write) -> None:
         (
             {"b8/x.py": MODEL.format(prefix="x"), "b8/y.py": MODEL.format(prefix="y")},
             "APPS = ['b8.x', 'b8.y']",
-            "Customer: app 'b8' has two models of this name, in b8.x and in b8.y",
+            "Customer: app 'b8' has two models with this name, in b8.x and in b8.y",
         ),
         (
             {"b9/models.py": MODEL.format(prefix="p"), "c0/models.py": MODEL.format(prefix="p")},
@@ -153,7 +153,7 @@ def test_meta_app_moves_a_model_to_another_app(write: Write) -> None:
         (
             {"c1/models.py": "import redis_models\nredis_models.setup('project_settings')\n"},
             "APPS = ['c1']",
-            "redis_models.setup() is called while models are imported",
+            "redis_models.setup() was called while models were imported",
         ),
     ],
 )
@@ -198,4 +198,4 @@ def test_setup_binds_every_model_and_may_be_called_again(write: Write) -> None:
     )
 
     assert done.stderr == ""
-    assert done.stdout.startswith("a\n'shop.settings' is set up in this process already")
+    assert done.stdout.startswith("a\n'other' cannot be set up, because 'shop.settings' already is in this process")

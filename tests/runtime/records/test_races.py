@@ -168,7 +168,9 @@ async def test_a_model_bound_to_no_store_says_so_at_every_verb(call: Call, verb:
 
     record = Loose(id="a")
 
-    with pytest.raises(UnboundModelError, match=r"Loose: is bound to no store; call redis_models\.setup\(\)") as caught:
+    with pytest.raises(
+        UnboundModelError, match=r"Loose: is not bound to a store; call redis_models\.setup\(\)"
+    ) as caught:
         if verb == "insert":
             await call(Loose, "insert", record)
         elif verb in ("save", "delete its own"):
@@ -207,7 +209,7 @@ async def test_a_child_of_a_bound_model_is_not_bound_by_that(client: Any) -> Non
     child = Child(id="a")
     child.size = 1
 
-    with pytest.raises(UnboundModelError, match="Child: is bound to no store"):
+    with pytest.raises(UnboundModelError, match="Child: is not bound to a store"):
         await child.save()
 
     assert client.dbsize() == 0

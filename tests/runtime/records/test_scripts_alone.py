@@ -86,11 +86,13 @@ def test_an_index_that_is_none_is_refused_before_anything_is_written(table: Any,
 
 
 @pytest.mark.parametrize("verb", _VERBS)
-def test_a_key_that_holds_no_hash_is_refused_before_anything_is_written(table: Any, client: Any, verb: str) -> None:
+def test_a_key_that_does_not_hold_a_hash_is_refused_before_anything_is_written(
+    table: Any, client: Any, verb: str
+) -> None:
     _spoil_record(client)
     before = _state(client)
 
-    with pytest.raises(WrongKeyTypeError, match="crate:a: holds no hash"):
+    with pytest.raises(WrongKeyTypeError, match="crate:a: does not hold a hash"):
         _VERBS[verb](table)
 
     assert _state(client) == before

@@ -308,7 +308,7 @@ def test_many_bad_records_are_counted_and_some_are_named(old: Any, take_over: Ta
     assert (done.problem_count, len(done.problems)) == (150, 100)
 
 
-def test_a_key_that_holds_no_hash_is_reported(old: Any, client: Any, take_over: TakeOver) -> None:
+def test_a_key_that_does_not_hold_a_hash_is_reported(old: Any, client: Any, take_over: TakeOver) -> None:
     old.insert(START, "1", {"id": "1", "name": "Ann"})
     client.set(f"{START}hits", "9")
 

@@ -59,7 +59,7 @@ def test_a_stamp_that_is_not_a_number_is_refused_by_every_write(write: Callable[
 
 
 @pytest.mark.parametrize("kind", ["string", "list", "set", "zset", "stream"])
-def test_a_key_that_holds_no_hash_is_refused_by_every_write(
+def test_a_key_that_does_not_hold_a_hash_is_refused_by_every_write(
     write: Callable[[Item], None], client: Any, kind: str
 ) -> None:
     item = loaded(client, "item:a")
@@ -73,7 +73,7 @@ def test_a_key_that_holds_no_hash_is_refused_by_every_write(
     }[kind]()
     before = everything(client)
 
-    with pytest.raises(WrongKeyTypeError, match="item:a: holds no hash; look at it with 'TYPE item:a'"):
+    with pytest.raises(WrongKeyTypeError, match="item:a: does not hold a hash; look at it with 'TYPE item:a'"):
         write(item)
 
     assert everything(client) == before
@@ -149,7 +149,7 @@ def test_a_record_of_another_version_is_read_by_no_verb(
 
 
 @pytest.mark.parametrize("place", range(7))
-def test_a_key_that_holds_no_hash_is_named_by_every_reading_verb(client: Any, place: int) -> None:
+def test_a_key_that_does_not_hold_a_hash_is_named_by_every_reading_verb(client: Any, place: int) -> None:
     Item.sync.insert([Item(id="a"), Item(id="b")])
     client.delete("item:a")
     client.set("item:a", "x")
