@@ -9,18 +9,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, cast
 
-from redis_models.client.commands import Argument, RoundTrips, call, check, load_script
-from redis_models.encoding.raw_text import text_of
+from redis_models.client.commands import Argument, Reply, RoundTrips, call, check, load_script
+from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.errors import ConflictError, RecordError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.stored_field import STAMP
+from redis_models.records.build_indexes import copy_indexes
+from redis_models.records.indexed_scripts import (
+    IndexedCall,
+    TableIndexes,
+    changing_indexes_error,
+    is_of_other_indexes,
+    known_indexes,
+    learn_indexes,
+    resolve_indexes,
+)
 
 from ..keyspace.results import HASH_EXPECTED, Failure, Fence, Outcome, is_another_type, unfenced, unknown_result
 from ..planner.passes import RenameKeysPass
 
 __all__ = ["move_records", "refuse_foreign_index"]
 
-_MOVE: Final = load_script("redis_models.migrations", "permissions", "once", "stamp", "rename_key", is_repeatable=True)
+_MOVE: Final = load_script(
+    "redis_models.migrations", "permissions", "once", "stamp", "fence", "rename_key", is_repeatable=True
+)
 
 
 class RenameResult(StrEnum):
@@ -80,17 +92,33 @@ def _move_once(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes], outcom
         versions = [version for version, other in move.fields.items() if other == name]
         for chunk in _chunks([(key, target) for key, target in pairs if held[key].name == name]):
             least = move.target if move.takes_all_newer else ""
-            arguments: list[Argument] = [fence.epoch, least, len(versions), *versions, name]
+            start = len(bytes_of(move.keys.start))
+            arguments: list[Argument] = [fence.epoch, least, len(versions), *versions, name, start]
             arguments += [held[key].raw for key, _ in chunk if name]
             places = [one for pair in chunk for one in pair]
-            command = _MOVE.command([fence.lease_key, move.keys.index, move.after.keys.index, *places], arguments)
-            [reply] = check((yield from call(_MOVE, [command])))
+            reply = yield from _call(fence, move, places, arguments)
             for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
                 if letter == RenameResult.CONFLICT:
                     contested.append(key)
                 else:
                     _count(outcome, key, target, letter)
     return contested
+
+
+def _call(
+    fence: Fence, move: RenameKeysPass, places: Sequence[bytes], arguments: Sequence[Argument]
+) -> RoundTrips[Reply]:
+    """Call the script, for the indexes of the table after; the first record brings those of the table before there."""
+    indexes = known_indexes(move.after.keys)
+    for _ in range(_TRIES):
+        before = TableIndexes(move.keys, indexes.definitions).keys
+        attempt = IndexedCall(_MOVE, indexes, [fence.lease_key, *before, *places], arguments)
+        [reply] = check((yield from call(attempt.script, [attempt.command])))
+        if not is_of_other_indexes(reply):
+            return (yield from resolve_indexes(attempt, reply))
+        yield from copy_indexes(move.keys, move.after.keys)
+        indexes = yield from learn_indexes(move.after.keys)
+    raise changing_indexes_error(move.after.keys)
 
 
 class _Held(NamedTuple):

@@ -5,6 +5,7 @@
 -- Where the records begin among the keys, and what maintains the indexes of fields.
 local first, indexes = 3, nil
 
--- Whether the table has other indexes than this script knows; then nothing may be written.
-local function has_other_indexes() return redis.call('EXISTS', KEYS[2]) == 1 end
+-- Whether the table has other indexes than this script knows; then nothing may be written. ``at`` is the place of the
+-- definitions of another table.
+local function has_other_indexes(at) return redis.call('EXISTS', KEYS[at or 2]) == 1 end
 --[[ end of the fence ]]

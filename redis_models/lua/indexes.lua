@@ -8,7 +8,7 @@
 local first, indexes = 4 + #unique, {}
 
 -- Whether the table has other indexes than this script knows; then nothing may be written.
-local function has_other_indexes() return redis.pcall('HGET', KEYS[2], 'digest') ~= digest end
+local function has_other_indexes(at) return redis.pcall('HGET', KEYS[at or 2], 'digest') ~= digest end
 
 do
   local asked, stamp_place, changes, order = {unpack(sources)}, #sources + 1, {}, {}
@@ -246,6 +246,21 @@ do
     elseif was_other and not is_other then
       redis.call('ZREM', KEYS[3], name)
     end
+  end
+
+  -- Bring the indexes to what a record holds after it was renamed. It leaves the indexes of the table before, whose keys begin
+  -- at a place; ``former`` is its name there.
+  function indexes.renamed(key, former, at)
+    local entries, _, is_other = entries_of(indexes.values_of(key))
+    local name = string.sub(key, #start + 1)
+    for i = 1, #unique do
+      if entries[i] then
+        redis.call('ZADD', KEYS[3 + i], 0, entries[i] .. name)
+        redis.pcall('ZREM', KEYS[at + 2 + i], entries[i] .. former)
+      end
+    end
+    if is_other then redis.call('ZADD', KEYS[3], 0, name) end
+    redis.pcall('ZREM', KEYS[at + 2], former)
   end
 
   -- Remove the old members, after the record is written.

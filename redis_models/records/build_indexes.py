@@ -16,10 +16,11 @@ from ..encoding.raw_text import text_of
 from ..errors import ConfigurationError, ConflictError, DuplicateValuesError
 from ..indexes.declarations import definitions_of
 from ..indexes.definitions import Definitions, Index
+from ..mapping.keys import KeySpace
 from ..mapping.mapper import Mapper
-from .indexed_scripts import TableIndexes, damaged_index_error, is_of_other_indexes, learn_indexes
+from .indexed_scripts import NO_INDEXES, TableIndexes, damaged_index_error, is_of_other_indexes, learn_indexes
 
-__all__ = ["READY", "build_indexes", "is_usable", "read_states"]
+__all__ = ["READY", "build_indexes", "copy_indexes", "is_usable", "read_states"]
 
 READY: Final = "ready"
 _BUILDING: Final = "building"
@@ -62,7 +63,7 @@ def build_indexes(mapper: Mapper[Any], drop: Collection[str] = ()) -> RoundTrips
     built: list[str] = []
     while True:
         table = yield from learn_indexes(mapper.keys)
-        states = (yield from read_states(mapper))[0]
+        states = (yield from read_states(mapper.keys))[0]
         unready = [name for name in _names(table.definitions) if states.get(name) != READY and wanted.index(name)]
         if not unready:
             return sorted(built)
@@ -84,16 +85,29 @@ def is_usable(state: str | None) -> bool:
     return state == READY or (state or "").startswith(_FILLING)
 
 
-def read_states(mapper: Mapper[Any]) -> RoundTrips[tuple[dict[str, str], bytes]]:
+def read_states(space: KeySpace) -> RoundTrips[tuple[dict[str, str], bytes]]:
     """Read the states of a table's indexes by their names, and as they are stored."""
-    [raw] = check((yield [("HGET", mapper.keys.definitions, "states")]))
+    [raw] = check((yield [("HGET", space.definitions, "states")]))
     try:
         found: object = json.loads(cast("bytes | None", raw) or b"{}")
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise ConfigurationError(f"the states of indexes at {mapper.keys.definitions!r} are not readable: {raw!r:.80}")
+        raise ConfigurationError(f"the states of indexes at {space.definitions!r} are not readable: {raw!r:.80}")
     return {name: str(state) for name, state in cast("dict[str, object]", found).items()}, cast(bytes, raw or b"")
+
+
+def copy_indexes(source: KeySpace, target: KeySpace) -> RoundTrips[None]:
+    """Define the indexes of one table for another one that has none: its records are about to move there.
+
+    Raises:
+        ConfigurationError: The definitions of one of them are not readable.
+    """
+    table = yield from learn_indexes(source)
+    if not table.definitions or (yield from learn_indexes(target)).definitions:
+        return
+    states, _ = yield from read_states(source)
+    yield from _set(target, NO_INDEXES, b"", table.definitions, states, ())
 
 
 def _names(definitions: Definitions) -> list[str]:
@@ -105,7 +119,7 @@ def _define(mapper: Mapper[Any], wanted: Definitions, drop: Collection[str], tok
     for _ in range(_TRIES):
         table = yield from learn_indexes(mapper.keys)
         known = table.definitions
-        states, raw = yield from read_states(mapper)
+        states, raw = yield from read_states(mapper.keys)
         for name in drop:
             if known.index(name) is None:
                 raise ConfigurationError(f"{mapper.model.__name__} has no index {name!r}; it has {_names(known)}")
@@ -128,7 +142,7 @@ def _define(mapper: Mapper[Any], wanted: Definitions, drop: Collection[str], tok
             new[index.name] = f"{_BUILDING if is_anew else _FILLING} {token}"
             if is_anew:
                 emptied.append(index.name)
-        if definitions == known or (yield from _set(mapper, known, raw, definitions, new, emptied)):
+        if definitions == known or (yield from _set(mapper.keys, known, raw, definitions, new, emptied)):
             return
     raise ConflictError(mapper.keys.definitions, "other processes keep changing the indexes of this table; try again")
 
@@ -138,10 +152,10 @@ def _make_ready(
 ) -> RoundTrips[bool]:
     """Mark indexes as ready, unless they are not those any more whose build began; give whether they are marked."""
     for _ in range(_TRIES):
-        states, raw = yield from read_states(mapper)
+        states, raw = yield from read_states(mapper.keys)
         if any(states.get(name) not in (began.get(name), READY) for name in names):
             return False
-        if (yield from _set(mapper, definitions, raw, definitions, states | dict.fromkeys(names, READY), ())):
+        if (yield from _set(mapper.keys, definitions, raw, definitions, states | dict.fromkeys(names, READY), ())):
             return True
         if (yield from learn_indexes(mapper.keys)).definitions != definitions:
             return False
@@ -149,7 +163,7 @@ def _make_ready(
 
 
 def _set(
-    mapper: Mapper[Any],
+    space: KeySpace,
     known: Definitions,
     raw: bytes,
     definitions: Definitions,
@@ -158,9 +172,9 @@ def _set(
 ) -> RoundTrips[bool]:
     """Set definitions and states if those before are still there; give whether they were."""
     text = json.dumps(dict(sorted(states.items())), separators=(",", ":"))
-    keys = [mapper.keys.definitions, *map(mapper.keys.field_index, emptied)]
+    keys = [space.definitions, *map(space.field_index, emptied)]
     if not definitions:
-        keys.append(mapper.keys.others)
+        keys.append(space.others)
     arguments = (known.digest, raw, definitions.digest, definitions.document, text)
     [reply] = check((yield from call(_DEFINE, [_DEFINE.command(keys, arguments)])))
     return reply == b"OK"

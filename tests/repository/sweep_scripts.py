@@ -151,15 +151,15 @@ _EQUIVALENT: Final = {
     ): "one question for all records saves time only",
     (
         "write.lua",
-        "if scores[i - 1] or added[KEYS[i]] then",
-        "if scores[i - 1] or false then",
+        "if scores[i - first + 1] or added[KEYS[i]] then",
+        "if scores[i - first + 1] or false then",
     ): "a member that is given twice is there once",
     (
         "write.lua",
-        "elseif #KEYS == 2 then",
+        "elseif #KEYS == first then",
         "elseif false then",
     ): "one by itself is added without a list, for time only",
-    ("write.lua", "elseif #KEYS == 2 then", "elseif true then"): "one by one they are added as well, only slower",
+    ("write.lua", "elseif #KEYS == first then", "elseif true then"): "one by one they are added as well, only slower",
 }
 
 

@@ -21,7 +21,7 @@ from redis_models.migrations.keyspace.results import Outcome, PendingResult
 from redis_models.migrations.maintenance import purge
 from redis_models.migrations.rewriter import compare_and_set, lua_codegen, program, symbolic
 from redis_models.migrations.state import lease, quarantine, store
-from redis_models.records import insert, write
+from redis_models.records import insert, script_calls, write
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 Passing = Callable[..., RoundTrips[Any]]
@@ -192,7 +192,7 @@ def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
         is_save = script is write._SAVE
         return [0 if is_save and isinstance(reply, OutOfMemoryError) else reply for reply in replies]
 
-    patch.setattr(write, "call", careless)
+    patch.setattr(script_calls, "call", careless)
 
 
 def _nothing_kept_aside(patch: pytest.MonkeyPatch) -> None:
@@ -225,6 +225,8 @@ def _bad_records_not_noted(patch: pytest.MonkeyPatch) -> None:
 
 
 _FENCE: Final = ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
+_FENCE_OF_RECORDS: Final = (_FENCE[0].replace("KEYS[1]", "KEYS[first]"), "")
+_FENCE_OF_RECORDS_IF_ANY: Final = (_FENCE_OF_RECORDS[0].replace("if ", "if ARGV[1] ~= '' and ", 1), "")
 _FENCE_IF_ANY: Final = (_FENCE[0].replace("if ", "if ARGV[1] ~= '' and ", 1), "")
 _RECORD: Final = r"\w+:\d+ is "
 _NOT_THERE: Final = "says that all is at"
@@ -236,7 +238,10 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _RECORD,
     ),
     "no fence": Mutant(
-        _all_of(_edited(compare_and_set, "_REPLACE", _FENCE_IF_ANY), _edited(lua_codegen, "_FRAME", _FENCE)),
+        _all_of(
+            _edited(compare_and_set, "_REPLACE", _FENCE_OF_RECORDS_IF_ANY),
+            _edited(lua_codegen, "_FRAME", _FENCE_OF_RECORDS),
+        ),
         "usurpers",
         "without a lease, changed records",
     ),
@@ -280,7 +285,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _edited(write, "_INCREMENT", ("if stored ~= ARGV[1] then", "if false then")), "slow runs", _RECORD
     ),
     "careless save": Mutant(
-        _edited(write, "_SAVE", ("redis.call('HGET', KEYS[2], ARGV[i]) ~= ARGV[i + 1]", "false")), "quarrels", _RECORD
+        _edited(write, "_SAVE", ("redis.call('HGET', record, ARGV[i]) ~= ARGV[i + 1]", "false")), "quarrels", _RECORD
     ),
     "a create that overwrites": Mutant(
         _all_of(
@@ -334,7 +339,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _RECORD,
     ),
     "a patch that resurrects": Mutant(
-        _edited(write, "_SAVE", ("if redis.call('EXISTS', KEYS[2]) == 0 then", "if false then")), "slow runs", _RECORD
+        _edited(write, "_SAVE", ("if redis.call('EXISTS', record) == 0 then", "if false then")), "slow runs", _RECORD
     ),
     "life spans lost": Mutant(
         _edited(compare_and_set, "_REPLACE", ("  set_end(key, ending)\n", "  call('PERSIST', key)\n")),

@@ -56,7 +56,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "no fence of a move": Mutant(
         _edited(
-            rename_keys, "_MOVE", ("if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end", "")
+            rename_keys,
+            "_MOVE",
+            ("if redis.call('HGET', KEYS[first], 'epoch') ~= ARGV[1] then return 'FENCED' end", ""),
         ),
         "usurpers",
         "without a lease, changed",
@@ -76,7 +78,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         _RECORD,
     ),
     "moved records that the index lacks": Mutant(
-        _edited(rename_keys, "_MOVE", ("redis.call('ZADD', KEYS[3], 0, target)", "")), "plain", "is not in the index"
+        _edited(rename_keys, "_MOVE", ("redis.call('ZADD', new_index, 0, target)", "")), "plain", "is not in the index"
     ),
     "records put elsewhere are taken as done": Mutant(
         _put_elsewhere_is_done, "made anew in between", "says that all is at"

@@ -1,6 +1,6 @@
 """Calls scripts by themselves, and compares the database before and after."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from redis_models.client.commands import Script
@@ -14,9 +14,10 @@ INDEX = "m:__index"
 NEW_INDEX = "n:__index"
 
 
-def all_keys(script: Script, keys: Iterable[str | bytes]) -> list[str | bytes]:
+def all_keys(script: Script, keys: Sequence[str | bytes]) -> list[str | bytes]:
     """Give the keys of a call: before those of the caller, those of the table ``m``, where the script has a fence."""
-    table = [INDEX, f"{INDEX}:_definitions"] if "has_other_indexes" in script.source else []
+    has_own = str(keys[0]).endswith("__index")  # keys of a table already
+    table = [INDEX, f"{INDEX}:_definitions"] if "has_other_indexes" in script.source and not has_own else []
     return [*table, *keys]
 
 

@@ -11,8 +11,9 @@ from .scripts import INDEX, LEASE, NEW_INDEX, Scripts
 
 def _move(scripts: Scripts, *pairs: str, versions: tuple[Any, ...] = (2,), least: Any = "", field: str = "",
           stored: tuple[str, ...] = (), epoch: int = 7) -> Any:  # fmt: skip
-    arguments = [epoch, least, len(versions), *versions, field, *stored]
-    return scripts.call(rename_keys, "_MOVE", [LEASE, INDEX, NEW_INDEX, *pairs], arguments)
+    arguments = [epoch, least, len(versions), *versions, field, len("m:"), *stored]
+    places = [NEW_INDEX, f"{NEW_INDEX}:_definitions", LEASE, INDEX, f"{INDEX}:_definitions", *pairs]
+    return scripts.client.eval(rename_keys._MOVE.source, len(places), *places, *arguments)
 
 
 class TestMove:

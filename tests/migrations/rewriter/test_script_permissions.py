@@ -162,6 +162,7 @@ def _script(module: object, name: str) -> Script:
     return found
 
 
+_RENAMED: Final = [f"{_NEW_INDEX}", f"{_NEW_INDEX}:_definitions", LEASE_KEY, _INDEX, f"{_INDEX}:_definitions"]
 _BOOKS: Final = [LEASE_KEY, "ledger", "snapshot", "journal", "history"]
 _SEEN: Final = ["id", 0, "name", "ann", "size", 5, "_v", 1]
 _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object]]]] = {
@@ -169,16 +170,16 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
         _fill_index,
         lambda world: world.call(
             _script(rename_keys, "_MOVE"),
-            [LEASE_KEY, _INDEX, _NEW_INDEX, "m:0", "n:0", "m:1", "n:1"],
-            [7, "", 1, 1, ""],
+            [*_RENAMED, "m:0", "n:0", "m:1", "n:1"],
+            [7, "", 1, 1, "", len("m:")],
         ),
     ),
     "forget what is gone": (
         _fill_index_to_mend,
         lambda world: world.call(
             _script(rename_keys, "_MOVE"),
-            [LEASE_KEY, _INDEX, _NEW_INDEX, "m:gone", "n:gone"],
-            [7, "", 1, 1, ""],
+            [*_RENAMED, "m:gone", "n:gone"],
+            [7, "", 1, 1, "", len("m:")],
         ),
     ),
     "mend an index": (
