@@ -17,6 +17,7 @@ from .definitions import Definitions, Part
 from .entries import NONE, Entry, Operator, beginning, beginning_of_text, bounds, entry_of, part_of, successor
 
 __all__ = [
+    "EVERYTHING",
     "MOST_BRANCHES",
     "MOST_RANGES",
     "Choices",
@@ -33,7 +34,7 @@ __all__ = [
 
 MOST_RANGES: Final = 100  # of one index for one branch
 MOST_BRANCHES: Final = 8  # of ``|``, each with its own index
-EVERYTHING: Final = AllOf(())
+EVERYTHING: Final = AllOf(())  # the condition that every record meets
 _TEXT_KINDS: Final = frozenset({"str", "jstr"})
 _NUMBER_KINDS: Final = frozenset({"int", "jint"})
 _BOUNDS: Final = ("<", "<=", ">", ">=")

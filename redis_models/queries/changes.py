@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar, cast
 
 from ..client.commands import Argument, Reply, RoundTrips, call, check, load_script
 from ..errors import ConflictError, DataError, NotFoundError, UniqueError
-from ..indexes.conditions import AllOf
+from ..indexes.planner import EVERYTHING
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.indexed_scripts import known_indexes
@@ -61,7 +61,7 @@ class Changes(Generic[M]):
 
     def delete(self) -> RoundTrips[int]:
         """Delete the records; give how many there were."""
-        if self._request.condition == AllOf(()):
+        if self._request.condition == EVERYTHING:
             name = self._mapper.model.__name__
             raise TypeError(f"{name}.where() without a condition finds all records; {name}.delete_all() deletes them")
         total = 0

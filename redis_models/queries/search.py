@@ -1,6 +1,7 @@
 """Search: one run of a query. It is planned, its members are read page by page, and each record is read and checked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
@@ -9,9 +10,9 @@ from pydantic import BaseModel
 from ..client.commands import Command, Reply, RoundTrips, check, pipelined
 from ..encoding.raw_text import bytes_of, text_of
 from ..errors import DataError, IndexDamagedError, IndexNotReadyError, QueryError, TooManyOthersError
-from ..indexes.conditions import AllOf, Condition, Order
+from ..indexes.conditions import Condition, Order
 from ..indexes.declarations import definitions_of
-from ..indexes.planner import Choices, KeyScan, Plan, Scan, choices_of, decide, usable_indexes
+from ..indexes.planner import EVERYTHING, Choices, KeyScan, Plan, Scan, choices_of, decide, usable_indexes
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.read import (
@@ -51,7 +52,7 @@ class Request:
         allow_scan: Whether to read every record where no index serves.
     """
 
-    condition: Condition = AllOf(())
+    condition: Condition = EVERYTHING
     orders: tuple[Order, ...] = ()
     limit: int | None = None
     allow_scan: bool = False
@@ -137,7 +138,7 @@ class Search(Generic[M]):
         raise QueryError(f"{self._mapper.model.__name__}: its indexes keep changing; try again")
 
     def collect(self, sink: Callable[[Sequence[Match]], None]) -> RoundTrips[None]:
-        """Give all matches to ``sink``, page by page, in the order of the plan; it is called while the server reads on."""
+        """Give all matches to ``sink``, page by page, in the order of the plan, while the server reads the next one."""
         former: Sequence[Match] = ()
         hits = yield from self._next_hits(self._size)
         while hits:
@@ -314,10 +315,8 @@ class Search(Generic[M]):
         assert self._streams is not None and self.plan.scans is not None
         branch: int | None = next((place for place, scan in enumerate(self.plan.scans) if isinstance(scan, Scan)), None)
         if isinstance(record, dict):
-            try:
+            with suppress(DataError):  # it is met in its place, where the error belongs
                 branch = self._checker.branch_of(key, record)
-            except DataError:
-                pass  # it is met in its place, where the error belongs
         scan = None if branch is None else self.plan.scans[branch]
         if branch is None or not isinstance(scan, Scan):
             return None, Position(0, b"")
