@@ -218,7 +218,7 @@ def choices_of(
     walks = planner.walks(condition) if wanted else ()
     if branches is not None:
         branches = tuple(map(_worthwhile, branches))
-        if _in_order([[(1, scan) for scan in branch] for branch in branches]):
+        if walks and _in_order([[(1, scan) for scan in branch] for branch in branches]):
             walks = ()  # which find more, in the same order
     return Choices(condition, wanted, branches, walks)
 
@@ -235,6 +235,8 @@ def decide(choices: Choices, counts: Sequence[int] | None, limit: int | None, *,
     Returns:
         The plan; None where no index serves the condition, or the order.
     """
+    if not choices.orders and choices.branches is not None and len(choices.branches) == 1 == len(choices.branches[0]):
+        return Plan(choices.condition, (), choices.branches[0], True)
     sizes = [1] * len(choices.scans) if counts is None else list(counts)
     plans = list(_plans(choices, sizes, limit))
     fit = [(cost, place, plan) for place, (cost, plan) in enumerate(plans) if plan.is_sorted or not in_order]
@@ -308,6 +310,8 @@ def _fields(scan: Scan) -> tuple[tuple[str, bool], ...]:
 
 def _worthwhile(branch: "Sequence[AnyScan]") -> "tuple[AnyScan, ...]":
     """Leave out scans that another one of the branch beats whatever the counts."""
+    if len(branch) == 1:
+        return tuple(branch)
     kept: list[AnyScan] = []
     # Of those that beat each other the last one stays: that with the fewest parts.
     candidates = sorted(branch, key=lambda scan: -len(scan.index.parts) if isinstance(scan, Scan) else 0)
@@ -359,7 +363,8 @@ class _Planner:
 
     def walks(self, condition: Condition) -> tuple[Scan, ...]:
         """Give scans of whole indexes in the wanted order."""
-        scans = [self._scan(index, (), condition) for index in self.indexes]
+        first = self.orders[0].field
+        scans = [self._scan(index, (), condition) for index in self.indexes if index.parts[0].field == first]
         ordered = [scan for scan in scans if scan is not None and scan.order_start is not None]
         # Those with more parts than the order sort records that are equal by it by these, not by their primary keys.
         fewest = min((len(scan.index.parts) for scan in ordered), default=0)
@@ -371,7 +376,8 @@ class _Planner:
             if one.field == self.mapper.primary_key and one.operator in ("==", "in"):
                 values = cast("tuple[object, ...]", one.value) if one.operator == "in" else (one.value,)
                 return (KeyScan(values, condition),)
-        found = [self._scan(index, comparisons, condition) for index in self.indexes]
+        fields = {one.field for one in comparisons}
+        found = [self._scan(one, comparisons, condition) for one in self.indexes if one.parts[0].field in fields]
         return tuple(scan for scan in found if scan is not None and scan.served)
 
     def _scan(self, index: UsableIndex, comparisons: Sequence[Comparison], condition: Condition) -> Scan | None:

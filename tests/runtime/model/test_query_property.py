@@ -187,7 +187,7 @@ def _check_pages(query: Any, ids: list[str], rng: random.Random) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(seed=st.integers(0, 2**32))
 def test_a_query_gives_what_a_filter_over_all_records_gives(crates: Store, seed: int) -> None:
