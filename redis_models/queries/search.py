@@ -103,7 +103,6 @@ class Search(Generic[M]):
         self._table = Stream("", 0, 0, 0, b"", b"\xff", 0, False, keys={})
         self._size = READ_CHUNK
         self._stale: list[Hit] = []
-        self._unread: list[Hit] = []
         self.is_open = self.is_done = False
 
     def open(self, wanted: int | None) -> RoundTrips[None]:
@@ -150,6 +149,8 @@ class Search(Generic[M]):
                 self._streams.feed(replies[asked + 1 :])
             records = yield from parse_records(self._mapper, self._upgrader, self._names, keys, replies[:asked])
             former = self._checked(hits, records)
+            if self._streams is not None and self._streams.is_done:
+                break
             hits = yield from self._next_hits(self._size)
         sink(former)
         self.is_done = True

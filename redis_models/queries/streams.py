@@ -167,7 +167,7 @@ class Streams:
     @property
     def is_done(self) -> bool:
         """Whether all members were given."""
-        return all(stream.is_empty for stream in self._streams)
+        return not any(stream.members or not stream.is_done for stream in self._streams)
 
     @property
     def index_keys(self) -> list[str]:
@@ -195,7 +195,7 @@ class Streams:
     def commands(self) -> list[Command]:
         """Give the commands that read the members without which the next one is not known; none if it is known."""
         self._asked = [stream for stream in self._streams if not stream.is_done and not stream.members]
-        if self._asked:
+        if self._asked and len(self._streams) > 1:
             rank = self._rank()
             if not any(stream.rank == rank for stream in self._asked):
                 self._asked = []
@@ -208,6 +208,9 @@ class Streams:
 
     def take(self, count: int) -> list[Hit]:
         """Give the next hits, as many as are known."""
+        if len(self._streams) == 1:  # nearly always
+            [stream] = self._streams
+            return self._hits(stream, stream.take(count, None)) if stream.members else []
         hits: list[Hit] = []
         while len(hits) < count:
             rank = self._rank()
@@ -248,11 +251,12 @@ class Streams:
             self._streams.append(self._listed([(key.encode(), key) for key in keys], branch, rank, False))
             return
         index_key, parts = self._mapper.keys.field_index(scan.index.name), len(scan.index.parts)
-        self._streams += [
-            Stream(index_key, branch, parts, rank + one.rank, one.first, one.end, one.skip, scan.is_descending)
-            for one in scan.ranges
-        ]
-        self._spans += [(branch, rank + one.rank, one.first[one.skip :], one.end[one.skip :]) for one in scan.ranges]
+        for span in scan.ranges:
+            first, end, skip = span.first, span.end, span.skip
+            self._streams.append(
+                Stream(index_key, branch, parts, rank + span.rank, first, end, skip, scan.is_descending)
+            )
+            self._spans.append((branch, rank + span.rank, first[skip:], end[skip:]))
 
     def _listed(self, records: Iterable[tuple[bytes, str]], branch: int, rank: int, is_descending: bool) -> Stream:
         records = sorted(records, reverse=is_descending)
