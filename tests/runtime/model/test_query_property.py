@@ -59,7 +59,7 @@ VALUES: Final[dict[str, list[Any]]] = {
     "weight": [None, 0.0, -0.0, 1.5, -2.25, 1e300, 5e-324, float("inf"), float("-inf"), float("nan"), 0.1],
     "price": [None, Decimal("1.10"), Decimal("1.1"), Decimal("-3"), Decimal("1E+20"), Decimal("0.001"), Decimal(0)],
     "is_open": [True, False],
-    "name": [None, "", "a", "ab", "a\0b", "B", "b", "None", "\\None", "null", "ä", _LONG, _LONG + "x", _LONG + "y", "é" * 127],
+    "name": [None, "", "a", "ab", "a\0b", "B", "b", "None", "\\None", "null", "ä", _LONG, _LONG + "x", _LONG + "y"],
     "label": ["", "Ann", "ann", "ANNA", "bob", "Bob", "Ä", "ä", "ann\0"],
     "colour": [None, *Colour],
     "size": [*Size],
