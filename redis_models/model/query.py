@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, overload
 from ..client.commands import RoundTrips
 from ..errors import DataError
 from ..indexes.conditions import Condition, Order, Reference, all_of, order_of
-from ..indexes.matching import resolved, resolved_order
+from ..indexes.matcher import resolved, resolved_order
 from ..indexes.planner import EVERYTHING
 from ..mapping.stored_model import StoredModel
 from ..queries.advice import text_of_query

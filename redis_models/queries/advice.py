@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from ..errors import NoIndexError, QueryError
 from ..indexes.conditions import AllOf, AnyOf, Comparison, Condition, Order
 from ..indexes.entries import part_of
-from ..indexes.matching import masked
+from ..indexes.matcher import masked
 from ..indexes.planner import EVERYTHING, MOST_BRANCHES, Choices
 from ..mapping.mapper import Mapper
 

@@ -14,7 +14,7 @@ from ..errors import DataError, DecodeError
 from ..indexes.conditions import comparisons_of
 from ..indexes.definitions import Part
 from ..indexes.entries import beginning, entry, entry_of
-from ..indexes.matching import judge, sort_key
+from ..indexes.matcher import judge, sort_key
 from ..indexes.planner import Plan, Scan
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel

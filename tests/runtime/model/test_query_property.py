@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from redis_models import Condition, Field, Model, Store, asc, desc, on
 from redis_models.errors import QueryError
 from redis_models.indexes.conditions import Order as Sorting
-from redis_models.indexes.matching import judge, resolved, resolved_order, sort_key
+from redis_models.indexes.matcher import judge, resolved, resolved_order, sort_key
 
 from ...conftest import Server
 
