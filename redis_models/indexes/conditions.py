@@ -1,7 +1,7 @@
 """The conditions and orders of a query: what ``where()`` and ``order_by()`` take, as a tree of values. Pure.
 
 ``Order.number >= 18`` is a ``Comparison``, because ``Order.number`` is a ``Reference`` on the class. The tree says what
-is asked, not how it is found: ``planner`` makes ranges of it, ``matching`` judges instances by it.
+is asked, not how it is found: ``planner`` makes ranges of it, ``matcher`` judges instances by it.
 """
 
 import dataclasses

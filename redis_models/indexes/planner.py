@@ -17,6 +17,7 @@ from .definitions import Definitions, Part
 from .entries import NONE, Entry, Operator, beginning, beginning_of_text, bounds, entry_of, part_of, successor
 
 __all__ = [
+    "EVERYTHING",
     "MOST_BRANCHES",
     "MOST_RANGES",
     "Choices",
@@ -33,7 +34,7 @@ __all__ = [
 
 MOST_RANGES: Final = 100  # of one index for one branch
 MOST_BRANCHES: Final = 8  # of ``|``, each with its own index
-EVERYTHING: Final = AllOf(())
+EVERYTHING: Final = AllOf(())  # the condition that every record meets
 _TEXT_KINDS: Final = frozenset({"str", "jstr"})
 _NUMBER_KINDS: Final = frozenset({"int", "jint"})
 _BOUNDS: Final = ("<", "<=", ">", ">=")
@@ -217,7 +218,7 @@ def choices_of(
     walks = planner.walks(condition) if wanted else ()
     if branches is not None:
         branches = tuple(map(_worthwhile, branches))
-        if _in_order([[(1, scan) for scan in branch] for branch in branches]):
+        if walks and _in_order([[(1, scan) for scan in branch] for branch in branches]):
             walks = ()  # which find more, in the same order
     return Choices(condition, wanted, branches, walks)
 
@@ -234,6 +235,8 @@ def decide(choices: Choices, counts: Sequence[int] | None, limit: int | None, *,
     Returns:
         The plan; None where no index serves the condition, or the order.
     """
+    if not choices.orders and choices.branches is not None and len(choices.branches) == 1 == len(choices.branches[0]):
+        return Plan(choices.condition, (), choices.branches[0], True)
     sizes = [1] * len(choices.scans) if counts is None else list(counts)
     plans = list(_plans(choices, sizes, limit))
     fit = [(cost, place, plan) for place, (cost, plan) in enumerate(plans) if plan.is_sorted or not in_order]
@@ -307,6 +310,8 @@ def _fields(scan: Scan) -> tuple[tuple[str, bool], ...]:
 
 def _worthwhile(branch: "Sequence[AnyScan]") -> "tuple[AnyScan, ...]":
     """Leave out scans that another one of the branch beats whatever the counts."""
+    if len(branch) == 1:
+        return tuple(branch)
     kept: list[AnyScan] = []
     # Of those that beat each other the last one stays: that with the fewest parts.
     candidates = sorted(branch, key=lambda scan: -len(scan.index.parts) if isinstance(scan, Scan) else 0)
@@ -337,43 +342,57 @@ class _Planner:
     def branches(self, condition: Condition) -> "tuple[tuple[AnyScan, ...], ...] | None":
         """Give the scans of each branch; None where one of them has none."""
         if isinstance(condition, AnyOf):
-            found: list[tuple[AnyScan, ...]] = []
-            for member in condition.conditions:
-                inner = self.branches(member)
-                if inner is None:
-                    return None
-                found += inner
-            return tuple(found) if len(found) <= MOST_BRANCHES else None
-        members = condition.conditions if isinstance(condition, AllOf) else (condition,)
-        if scans := self._scans(condition, members):
+            return self._spread((), condition)
+        return self._branches(_conjuncts(condition), _conjuncts(condition))
+
+    def _branches(
+        self, members: tuple[Condition, ...], inner: tuple[Condition, ...]
+    ) -> "tuple[tuple[AnyScan, ...], ...] | None":
+        """Give the scans of each branch of all of ``members``, if need be by taking apart the ``|`` among ``inner``."""
+        if scans := self._scans(members):
             return (scans,)
-        # No index serves what all branches have in common, so each of an inner ``|`` is tried with it.
-        for member in members:
+        for member in inner:
             if isinstance(member, AnyOf):
-                rest = tuple(one for one in members if one is not member)
-                spread = AnyOf(tuple(simplified(AllOf((*rest, option))) for option in member.conditions))
-                if (inner := self.branches(spread)) is not None:
-                    return inner
+                found = self._spread(tuple(one for one in members if one is not member), member)
+                if found is not None:
+                    return found
         return None
+
+    def _spread(self, rest: tuple[Condition, ...], options: AnyOf) -> "tuple[tuple[AnyScan, ...], ...] | None":
+        """Give the scans of each option, together with what all of them have in common.
+
+        What they have in common has no index, so each option must have one of its own.
+        """
+        found: list[tuple[AnyScan, ...]] = []
+        for option in options.conditions:
+            inner = _conjuncts(option)
+            branches = self._branches((*rest, *inner), inner)
+            if branches is None or len(found) + len(branches) > MOST_BRANCHES:
+                return None
+            found += branches
+        return tuple(found)
 
     def walks(self, condition: Condition) -> tuple[Scan, ...]:
         """Give scans of whole indexes in the wanted order."""
-        scans = [self._scan(index, (), condition) for index in self.indexes]
-        ordered = [scan for scan in scans if scan is not None and scan.order_start is not None]
+        first = self.orders[0].field
+        scans = [self._scan(index, (), condition) for index in self.indexes if index.parts[0].field == first]
+        ordered = [scan for scan in scans if scan.order_start is not None]
         # Those with more parts than the order sort records that are equal by it by these, not by their primary keys.
         fewest = min((len(scan.index.parts) for scan in ordered), default=0)
         return tuple(scan for scan in ordered if len(scan.index.parts) == fewest)[:1]
 
-    def _scans(self, condition: Condition, members: Sequence[Condition]) -> "tuple[AnyScan, ...]":
+    def _scans(self, members: tuple[Condition, ...]) -> "tuple[AnyScan, ...]":
+        condition = members[0] if len(members) == 1 else AllOf(members)
         comparisons = [member for member in members if isinstance(member, Comparison)]
         for one in comparisons:
             if one.field == self.mapper.primary_key and one.operator in ("==", "in"):
                 values = cast("tuple[object, ...]", one.value) if one.operator == "in" else (one.value,)
                 return (KeyScan(values, condition),)
-        found = [self._scan(index, comparisons, condition) for index in self.indexes]
-        return tuple(scan for scan in found if scan is not None and scan.served)
+        fields = {one.field for one in comparisons}
+        found = [self._scan(one, comparisons, condition) for one in self.indexes if one.parts[0].field in fields]
+        return tuple(scan for scan in found if scan.served)
 
-    def _scan(self, index: UsableIndex, comparisons: Sequence[Comparison], condition: Condition) -> Scan | None:
+    def _scan(self, index: UsableIndex, comparisons: Sequence[Comparison], condition: Condition) -> Scan:
         """Give how an index serves some comparisons, if need be by a range of everything."""
         fixed: list[_Fixed] = []
         ranges = 1
@@ -393,22 +412,24 @@ class _Planner:
             served += [one.comparison for one in bounding]
             exact |= {id(one.comparison) for one in bounding if one.is_exact}
         start, spans = self._ordered(index, fixed, (first, end))
+        prefixes = [(beginning(entries), len(beginning(entries[:start])) if start else 0) for entries in chosen]
         made = tuple(
-            Range(beginning(entries) + low, beginning(entries) + high, len(beginning(entries[: start or 0])), rank)
-            for rank, (low, high) in enumerate(spans)
-            for entries in chosen
-            if low < high
+            [
+                Range(prefix + low, prefix + high, skip, rank)
+                for rank, (low, high) in enumerate(spans)
+                for prefix, skip in prefixes
+                if low < high
+            ]
         )
-        members = condition.conditions if isinstance(condition, AllOf) else (condition,)
         is_hit = index.is_unique and is_whole and all(NONE not in one.entries for one in fixed)
         return Scan(
             index,
             made,
             tuple(served),
-            tuple(one for one in members if id(one) not in exact),
+            tuple([one for one in _conjuncts(condition) if id(one) not in exact]),
             condition,
             start,
-            any(order.is_descending for order in self.orders) and start is not None,
+            bool(self.orders) and start is not None and any(order.is_descending for order in self.orders),
             len(made) if is_hit else None,
         )
 
@@ -498,6 +519,10 @@ class _Fixed:
     comparison: Comparison
     entries: tuple[bytes, ...]
     is_exact: bool
+
+
+def _conjuncts(condition: Condition) -> tuple[Condition, ...]:
+    return condition.conditions if isinstance(condition, AllOf) else (condition,)
 
 
 def _sets_none_apart(part: Part, order: Order) -> bool:

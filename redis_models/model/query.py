@@ -6,8 +6,9 @@ from typing import Any, Generic, TypeVar, overload
 
 from ..client.commands import RoundTrips
 from ..errors import DataError
-from ..indexes.conditions import AllOf, Condition, Order, Reference, all_of, order_of
-from ..indexes.matching import resolved, resolved_order
+from ..indexes.conditions import Condition, Order, Reference, all_of, order_of
+from ..indexes.matcher import resolved, resolved_order
+from ..indexes.planner import EVERYTHING
 from ..mapping.stored_model import StoredModel
 from ..queries.advice import text_of_query
 from ..queries.changes import Changes
@@ -360,7 +361,7 @@ def _with_conditions(model: type[StoredModel], request: Request, conditions: tup
     if not conditions:
         return request
     condition = resolved(all_of(conditions), model.__mapper__)
-    if request.condition != AllOf(()):
+    if request.condition != EVERYTHING:
         condition = request.condition & condition
     return replace(request, condition=condition)
 

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from ..errors import NoIndexError, QueryError
 from ..indexes.conditions import AllOf, AnyOf, Comparison, Condition, Order
 from ..indexes.entries import part_of
-from ..indexes.matching import masked
-from ..indexes.planner import MOST_BRANCHES, Choices
+from ..indexes.matcher import masked
+from ..indexes.planner import EVERYTHING, MOST_BRANCHES, Choices
 from ..mapping.mapper import Mapper
 
 __all__ = ["no_index_error", "text_of_query"]
@@ -41,7 +41,7 @@ def no_index_error(mapper: Mapper[Any], choices: Choices, indexed: Collection[st
 
 def text_of_query(mapper: Mapper[Any], condition: Condition, orders: Sequence[Order] = ()) -> str:
     """Give the condition and the order of a query as people write them; "" for all records. Secrets are asterisks."""
-    parts = [] if condition == AllOf(()) else [str(masked(condition, mapper))]
+    parts = [] if condition == EVERYTHING else [str(masked(condition, mapper))]
     if orders:
         parts.append(f"order_by({', '.join(map(str, orders))})")
     return ", ".join(parts)

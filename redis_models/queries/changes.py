@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar, cast
 
 from ..client.commands import Argument, Reply, RoundTrips, call, check, load_script
 from ..errors import ConflictError, DataError, NotFoundError, UniqueError
-from ..indexes.conditions import AllOf
+from ..indexes.planner import EVERYTHING
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.indexed_scripts import known_indexes
@@ -19,13 +19,13 @@ from ..records.script_calls import ScriptCall, resolve_reply
 from ..records.write import WRITE_CHUNK, flatten
 from ..store import Upgrader
 from .search import Match, Request, Search
-from .streams import Position
+from .streams import Stream
 
 __all__ = ["Changes"]
 
 M = TypeVar("M", bound=StoredModel)
 _TRIES: Final = 100  # of changing a record that others change all the time
-_NOWHERE: Final = Position(0, b"")  # of records that no index was asked for
+_NOWHERE: Final = Stream("", 0, 0, 0, b"", b"", 0, False)  # of records that no index was asked for
 _SAVE: Final = load_script("redis_models", "permissions", "stamp", "fence", "guard", "save")
 _DELETE: Final = load_script("redis_models", "permissions", "fence", "delete_unchanged")
 
@@ -61,7 +61,7 @@ class Changes(Generic[M]):
 
     def delete(self) -> RoundTrips[int]:
         """Delete the records; give how many there were."""
-        if self._request.condition == AllOf(()):
+        if self._request.condition == EVERYTHING:
             name = self._mapper.model.__name__
             raise TypeError(f"{name}.where() without a condition finds all records; {name}.delete_all() deletes them")
         total = 0
@@ -82,8 +82,7 @@ class Changes(Generic[M]):
             yield from search.open(wanted)
         matches = yield from search.next_matches(WRITE_CHUNK if wanted is None else wanted)
         for match in matches:
-            if isinstance(match.record, DataError):
-                raise match.record
+            _record(match)
         return matches if wanted is None else matches[:wanted]
 
     def _update(self, search: Search[M], matches: Sequence[Match], written: Mapping[str, bytes]) -> RoundTrips[int]:
@@ -96,7 +95,7 @@ class Changes(Generic[M]):
                 return total
             indexes = known_indexes(self._mapper.keys)
             attempts = [
-                ScriptCall(_SAVE, indexes, [match.key], self._save_arguments(search, match, written))
+                ScriptCall(_SAVE, indexes, [match[0][0]], self._save_arguments(search, match, written))
                 for match in wanted
             ]
             replies = yield from call(indexes.script(_SAVE), [attempt.command for attempt in attempts])
@@ -106,7 +105,7 @@ class Changes(Generic[M]):
                 if is_written:
                     total += 1
                 elif is_written is None:
-                    changed.append(match.key)
+                    changed.append(match[0][0])
             matches = yield from self._judged_again(search, changed, tuple(written))
         raise self._restless(matches)
 
@@ -128,7 +127,7 @@ class Changes(Generic[M]):
         for _ in range(_TRIES):
             if not matches:
                 return total
-            indexes, keys = known_indexes(self._mapper.keys), [match.key for match in matches]
+            indexes, keys = known_indexes(self._mapper.keys), [match[0][0] for match in matches]
             names = self._judged_names(search)
             arguments: list[Argument] = [self._mapper.version, len(names), *names]
             for match in matches:
@@ -174,15 +173,16 @@ class Changes(Generic[M]):
             if isinstance(record, DataError):
                 raise record
             if record is not None and search.meets(key, record):
-                matches.append(Match(key, record, _NOWHERE))
+                matches.append(((key, b"", _NOWHERE), record))
         return matches
 
     def _restless(self, matches: Sequence[Match]) -> ConflictError:
         return ConflictError(
-            matches[0].key, f"other clients changed it {_TRIES} times while it was to be changed; try again"
+            matches[0][0][0], f"other clients changed it {_TRIES} times while it was to be changed; try again"
         )
 
 
 def _record(match: Match) -> dict[str, bytes]:
-    assert isinstance(match.record, dict)
-    return match.record
+    if isinstance(match[1], DataError):
+        raise match[1]
+    return match[1]

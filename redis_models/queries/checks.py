@@ -5,6 +5,7 @@ expire, and a plain client may write what no index learns of.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel
@@ -13,7 +14,7 @@ from ..errors import DataError, DecodeError
 from ..indexes.conditions import comparisons_of
 from ..indexes.definitions import Part
 from ..indexes.entries import beginning, entry, entry_of
-from ..indexes.matching import judge, sort_key
+from ..indexes.matcher import judge, sort_key
 from ..indexes.planner import Plan, Scan
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
@@ -49,29 +50,40 @@ class Checker(Generic[M]):
     def __init__(self, mapper: Mapper[M], plan: Plan) -> None:
         self._mapper, self._plan = mapper, plan
         scans = plan.scans if plan.scans is not None else ()
-        conditions = [plan.condition, *(scan.condition for scan in scans)]
-        asked = [one.field for condition in conditions for one in comparisons_of(condition)]
+        asked = [one.field for one in comparisons_of(plan.condition)]
         self.judged = tuple(dict.fromkeys(asked))
         asked += [order.field for order in plan.orders]
         self._asked = tuple(dict.fromkeys(asked))
         parts = [part.field for scan in scans if isinstance(scan, Scan) for part in scan.index.parts]
         self.names: tuple[str, ...] = tuple(dict.fromkeys((*asked, *parts)))
         self.needs_whole = mapper._has_validators
-        self._whole = judge(plan.condition)
-        self._judges = [judge(scan.condition) for scan in scans]
+        self._scans = scans
         # Where ranges say all, a record with that entry meets the condition.
         self._is_exact = [isinstance(scan, Scan) and not scan.left and not self.needs_whole for scan in scans]
-        self._beginnings = [_beginning_of(scan) if isinstance(scan, Scan) else None for scan in scans]
-        self._sort_key = sort_key(plan.orders, mapper)
+        self._tests = [_entry_test(scan) if isinstance(scan, Scan) else None for scan in scans]
+
+    @cached_property
+    def _whole(self) -> Callable[[BaseModel], bool]:
+        return judge(self._plan.condition)
+
+    @cached_property
+    def _judges(self) -> list[Callable[[BaseModel], bool]]:
+        return [judge(scan.condition) for scan in self._scans]
+
+    @cached_property
+    def _sort_key(self) -> Callable[[BaseModel], tuple[Any, ...]]:
+        return sort_key(self._plan.orders, self._mapper)
 
     def is_current(self, hit: Hit, record: Mapping[str, bytes]) -> bool:
         """Whether a record has the entry by which an index found it."""
-        beginning_of = self._beginnings[hit.stream.branch]
-        if beginning_of is None or hit.stream.keys is not None:
-            return True
-        start = beginning_of(record)
-        # Behind the whole entry: a NUL within a text is followed by 0xff.
-        return start is not None and hit.member.startswith(start) and hit.member[len(start) :][:1] != b"\xff"
+        _, member, stream = hit
+        test = self._tests[stream.branch]
+        return test is None or stream.keys is not None or test(member, record)
+
+    @cached_property
+    def is_exact(self) -> bool:
+        """Whether every record that has an entry in the ranges meets the conditions, and no range gives it twice."""
+        return self._is_exact == [True]
 
     def meets(self, branch: int | None, key: str, record: Mapping[str, bytes]) -> bool:
         """Whether a record meets the conditions of a branch, and not those of one before it, which gives it.
@@ -156,28 +168,69 @@ class Checker(Generic[M]):
         return None if found is None else found.text
 
 
-def _beginning_of(scan: Scan) -> Callable[[Mapping[str, bytes]], bytes | None]:
-    """Give the function that gives what members of a record in the index of a scan begin with; None if it has none."""
-    known: list[tuple[Part, dict[bytes, bytes | None]]] = [(part, {}) for part in scan.index.parts]
+def _entry_test(scan: Scan) -> Callable[[bytes, Mapping[str, bytes]], bool]:
+    """Give the test whether a member of the index of a scan is that of a record."""
+    parts = scan.index.parts
+    known: dict[tuple[bytes, ...], bytes | None] = {}
+    fields = [part.field for part in parts]
+    usual = [(part.field, _USUAL.get(part.kind, _unusual)) for part in parts]
+    [(field, spell), *more] = usual
 
-    def of_part(part: Part, seen: dict[bytes, bytes | None], record: Mapping[str, bytes]) -> bytes | None:
-        raw = record.get(part.field)
-        if raw is None:
-            return None
-        if raw in seen:
-            return seen[raw]
-        if len(seen) >= _MOST_ENTRIES:
-            seen.clear()
-        found = entry(part, raw)
-        text = seen[raw] = None if found is None else found.text + b"\0"
-        return text
+    def test(member: bytes, record: Mapping[str, bytes]) -> bool:
+        try:
+            # As values are nearly always stored. No library puts a member that begins so for any other ones.
+            start = spell(record[field]) + b"\0"
+            for name, spell_it in more:
+                start += spell_it(record[name]) + b"\0"
+            if member.startswith(start) and member[len(start)] != 255:
+                return True
+            raws = tuple([record[name] for name in fields])
+        except (KeyError, IndexError):
+            return False
+        if raws not in known:
+            if len(known) >= _MOST_ENTRIES:
+                known.clear()
+            known[raws] = _beginning_of(parts, raws)
+        start_of = known[raws]
+        # Behind the whole entry: a NUL within a text is followed by 0xff.
+        return start_of is not None and member.startswith(start_of) and member[len(start_of) :][:1] != b"\xff"
 
-    if len(known) == 1:
-        part, seen = known[0]
-        return lambda record: of_part(part, seen, record)
+    return test
 
-    def of_all(record: Mapping[str, bytes]) -> bytes | None:
-        texts = [of_part(part, seen, record) for part, seen in known]
-        return None if None in texts else b"".join(cast("list[bytes]", texts))
 
-    return of_all
+def _beginning_of(parts: Sequence[Part], raws: Sequence[bytes]) -> bytes | None:
+    found = [entry(part, raw) for part, raw in zip(parts, raws, strict=True)]
+    return None if None in found else beginning(one.text for one in found if one is not None)
+
+
+def _unusual(raw: bytes) -> bytes:
+    return b"\xff"  # no member begins so
+
+
+def _spell_int(raw: bytes) -> bytes:
+    return b"%c%b" % (80 + len(raw), raw) if raw.isdigit() and len(raw) <= 40 else _unusual(raw)
+
+
+def _spell_text(raw: bytes) -> bytes:
+    return b"=" + raw if len(raw) <= 256 and b"\0" not in raw and raw[:1] not in (b"N", b"\\") else _unusual(raw)
+
+
+def _spell_moment(raw: bytes) -> bytes:
+    return b"t" + raw[1:-2] if raw.endswith(b'Z"') else _unusual(raw)
+
+
+def _spell_json_text(raw: bytes) -> bytes:
+    return _spell_text(raw[1:-1]) if b"\\" not in raw else _unusual(raw)
+
+
+# Entries of what is usual, without the checks of ``entry``: quicker, and for comparing only.
+_USUAL: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "bool": lambda raw: b"1" if raw == b"true" else b"0",
+    "date": lambda raw: raw[1:-1],
+    "datetime": _spell_moment,
+    "int": _spell_int,
+    "jint": _spell_int,
+    "jstr": _spell_json_text,
+    "str": _spell_text,
+    "uuid": lambda raw: raw[1:-1],
+}

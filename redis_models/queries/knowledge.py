@@ -1,7 +1,7 @@
 """What this process knows of a table's indexes: their definitions and states, which every query compares first.
 
-A query is planned by what the process learned last, and asks for the digest and the states in the same round trip as for
-the first members. If they are others by now, it is planned again.
+A query is planned by what the process learned last, and asks for the digest and the states together with the first
+members. If they are others by now, it is planned again.
 """
 
 import json

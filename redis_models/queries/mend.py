@@ -34,8 +34,8 @@ def mend(mapper: Mapper[Any], definitions: Definitions, hits: Sequence[Hit]) -> 
     """
     by_index: dict[str, list[Hit]] = {}
     for hit in hits:
-        if hit.stream.index_key:
-            by_index.setdefault(hit.stream.index_key, []).append(hit)
+        if hit[2].index_key:
+            by_index.setdefault(hit[2].index_key, []).append(hit)
     names = {mapper.keys.field_index(index.name): index.name for index in definitions.indexes}
     commands: list[Command] = []
     try:
@@ -44,13 +44,13 @@ def mend(mapper: Mapper[Any], definitions: Definitions, hits: Sequence[Hit]) -> 
             if shapes is None:
                 continue
             fields = list(dict.fromkeys(part.field for parts in shapes.shapes.values() for part in parts or ()))
-            replies = yield [("HMGET", hit.key, STAMP, *fields) for hit in found]
+            replies = yield [("HMGET", key, STAMP, *fields) for key, _, _ in found]
             stale: list[tuple[Hit, Sequence[bytes | None]]] = []
             for hit, reply in zip(found, replies, strict=True):
                 if isinstance(reply, list):  # else it is no record, which verify names
                     raws = cast("list[bytes | None]", reply)
                     stored = dict(zip(fields, raws[1:], strict=True))
-                    if not _is_entry(hit, shapes.parts_at(stored_version(hit.key, raws[0])), stored):
+                    if not _is_entry(hit, shapes.parts_at(stored_version(hit[0], raws[0])), stored):
                         stale.append((hit, raws))
             for start in range(0, len(stale), _MOST):
                 commands.append(_command(index_key, [STAMP, *fields], stale[start : start + _MOST]))
@@ -84,13 +84,13 @@ def _is_entry(hit: Hit, parts: tuple[Part, ...] | None, stored: Mapping[str, byt
             return False
         texts.append(found.text)
     start = beginning(texts)
-    return parts is not None and hit.member.startswith(start) and hit.member[len(start) :][:1] != b"\xff"
+    return parts is not None and hit[1].startswith(start) and hit[1][len(start) :][:1] != b"\xff"
 
 
 def _command(index_key: str, names: Sequence[str], stale: Sequence[tuple[Hit, Sequence[bytes | None]]]) -> Command:
     arguments: list[Argument] = [len(names), *names]
     for hit, raws in stale:
-        arguments.append(hit.member)
+        arguments.append(hit[1])
         for raw in raws:
             arguments += ("", "") if raw is None else ("1", raw)
-    return _MEND.command([index_key, *(hit.key for hit, _ in stale)], arguments)
+    return _MEND.command([index_key, *(hit[0] for hit, _ in stale)], arguments)

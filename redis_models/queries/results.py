@@ -13,6 +13,7 @@ from ..store import Upgrader
 from .advice import text_of_query
 from .cursor import cursor_of, read_cursor
 from .search import Match, Request, Search
+from .streams import position_of
 
 __all__ = ["Results"]
 
@@ -80,7 +81,7 @@ class Results(Generic[M]):
         search = self._search(self._request, columns)
 
         def values(match: Match) -> tuple[object, ...]:
-            found = vars(search.values_of(match.key, _readable(match), columns))
+            found = vars(search.values_of(match[0][0], _readable(match), columns))
             return tuple(found[name] for name in columns)
 
         return (yield from self._run(search, values, bad))
@@ -138,7 +139,7 @@ class Results(Generic[M]):
             for match in (yield from search.next_matches(size + 1 - len(made))):
                 if len(made) == size and last is not None:
                     yield from search.close()
-                    return made, cursor_of(search.knowledge.definitions.digest, search.plan, last.position)
+                    return made, cursor_of(search.knowledge.definitions.digest, search.plan, position_of(last[0]))
                 if (instance := self._made(match, self._instance, bad)) is not None:
                     made.append(instance)
                 last = match
@@ -191,7 +192,10 @@ class Results(Generic[M]):
         made: list[Made] = []
 
         def add(matches: Sequence[Match]) -> None:
-            made.extend(one for match in matches if (one := self._made(match, make, bad)) is not None)
+            if bad is None:
+                made.extend(map(make, matches))
+            else:
+                made.extend(one for match in matches if (one := self._made(match, make, bad)) is not None)
 
         if limit is None:
             yield from search.collect(add)
@@ -236,7 +240,7 @@ class Results(Generic[M]):
             return None
 
     def _instance(self, match: Match) -> M:
-        return make_instance(self._mapper, match.key, match.record)
+        return make_instance(self._mapper, match[0][0], match[1])
 
     def _search(self, request: Request, columns: Sequence[str] | None) -> Search[M]:
         return Search(self._mapper, self._upgrader, request, columns=columns)
@@ -253,10 +257,11 @@ def _unsorted(request: Request) -> Request:
 
 def _key(match: Match) -> str:
     _readable(match)
-    return match.key
+    return match[0][0]
 
 
 def _readable(match: Match) -> dict[str, bytes]:
-    if isinstance(match.record, DataError):
-        raise match.record
-    return match.record
+    record = match[1]
+    if isinstance(record, DataError):
+        raise record
+    return record

@@ -1,17 +1,18 @@
 """Search: one run of a query. It is planned, its members are read page by page, and each record is read and checked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
 from ..client.commands import Command, Reply, RoundTrips, check, pipelined
 from ..encoding.raw_text import bytes_of, text_of
 from ..errors import DataError, IndexDamagedError, IndexNotReadyError, QueryError, TooManyOthersError
-from ..indexes.conditions import AllOf, Condition, Order
+from ..indexes.conditions import Condition, Order
 from ..indexes.declarations import definitions_of
-from ..indexes.planner import Choices, KeyScan, Plan, Scan, choices_of, decide, usable_indexes
+from ..indexes.planner import EVERYTHING, Choices, KeyScan, Plan, Scan, choices_of, decide, usable_indexes
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.read import (
@@ -51,24 +52,15 @@ class Request:
         allow_scan: Whether to read every record where no index serves.
     """
 
-    condition: Condition = AllOf(())
+    condition: Condition = EVERYTHING
     orders: tuple[Order, ...] = ()
     limit: int | None = None
     allow_scan: bool = False
 
 
-class Match(NamedTuple):
-    """A record that meets the conditions, or that cannot be read to tell.
-
-    Attributes:
-        key: Its key.
-        record: Its stored fields at the model's version, or the error.
-        position: Its place in the order.
-    """
-
-    key: str
-    record: dict[str, bytes] | DataError
-    position: Position
+# A record that meets the conditions: what named it, and its stored fields at the model's version; or the error why it
+# cannot be read to tell. A plain tuple: there is one for each record.
+Match = tuple[Hit, dict[str, bytes] | DataError]
 
 
 class Search(Generic[M]):
@@ -111,7 +103,6 @@ class Search(Generic[M]):
         self._table = Stream("", 0, 0, 0, b"", b"\xff", 0, False, keys={})
         self._size = READ_CHUNK
         self._stale: list[Hit] = []
-        self._unread: list[Hit] = []
         self.is_open = self.is_done = False
 
     def open(self, wanted: int | None) -> RoundTrips[None]:
@@ -137,24 +128,29 @@ class Search(Generic[M]):
         raise QueryError(f"{self._mapper.model.__name__}: its indexes keep changing; try again")
 
     def collect(self, sink: Callable[[Sequence[Match]], None]) -> RoundTrips[None]:
-        """Give all matches to ``sink``, page by page, in the order of the plan; it is called while the server reads on."""
+        """Give all matches to ``sink``, page by page, in the order of the plan, while the server reads the next one."""
         former: Sequence[Match] = ()
         hits = yield from self._next_hits(self._size)
         while hits:
-            keys = [hit.key for hit in hits]
+            keys = [key for key, _, _ in hits]
             commands = read_commands(self._mapper, self._names, keys)
             asked = len(commands)
-            if self._streams is not None:
-                more = self._streams.commands()
+            more = [] if self._streams is None else self._streams.commands()
+            if not (more or former):
+                replies = yield commands
+            else:
                 commands += [self.knowledge.question, *more] if more else []
-            replies = yield from pipelined(commands)
-            sink(former)
-            yield from replies.wait()
-            if len(replies) > asked and self._streams is not None:
+                pending = yield from pipelined(commands)
+                sink(former)
+                yield from pending.wait()
+                replies = list(pending)
+            if more and self._streams is not None:
                 yield from self._confirm(replies[asked])
                 self._streams.feed(replies[asked + 1 :])
             records = yield from parse_records(self._mapper, self._upgrader, self._names, keys, replies[:asked])
             former = self._checked(hits, records)
+            if self._streams is not None and self._streams.is_done:
+                break
             hits = yield from self._next_hits(self._size)
         sink(former)
         self.is_done = True
@@ -168,7 +164,7 @@ class Search(Generic[M]):
                 self.is_done = True
                 yield from self._mend()
                 return []
-            records = yield from fetch(self._mapper, self._upgrader, [hit.key for hit in hits], self._names)
+            records = yield from fetch(self._mapper, self._upgrader, [key for key, _, _ in hits], self._names)
             matches = self._checked(hits, records)
             if matches:
                 return matches
@@ -210,9 +206,10 @@ class Search(Generic[M]):
 
     def sort_key_of(self, match: Match) -> tuple[Any, ...]:
         """Give what sorts matches in the order of the plan; ``DataError`` where a value cannot be read."""
-        if isinstance(match.record, DataError):
-            raise match.record
-        return self._checker.sort_key_of(match.key, match.record)
+        (key, _, _), record = match
+        if isinstance(record, DataError):
+            raise record
+        return self._checker.sort_key_of(key, record)
 
     @property
     def needs_whole(self) -> bool:
@@ -314,10 +311,8 @@ class Search(Generic[M]):
         assert self._streams is not None and self.plan.scans is not None
         branch: int | None = next((place for place, scan in enumerate(self.plan.scans) if isinstance(scan, Scan)), None)
         if isinstance(record, dict):
-            try:
+            with suppress(DataError):  # it is met in its place, where the error belongs
                 branch = self._checker.branch_of(key, record)
-            except DataError:
-                pass  # it is met in its place, where the error belongs
         scan = None if branch is None else self.plan.scans[branch]
         if branch is None or not isinstance(scan, Scan):
             return None, Position(0, b"")
@@ -330,9 +325,11 @@ class Search(Generic[M]):
         if self._streams is None:
             page = yield from index_after(self._mapper, self._last, count)
             self._last = page[-1] if page else self._last
-            return [Hit(key, bytes_of(key), self._table) for key in page]
+            return [(key, bytes_of(key), self._table) for key in page]
         while True:
-            hits = [hit for hit in self._streams.take(count) if not self._is_other(hit)]
+            hits = self._streams.take(count)
+            if self._others:  # an index may name a record that is read as one without an entry
+                hits = [hit for hit in hits if hit[2].keys is not None or hit[0] not in self._others]
             if hits or self._streams.is_done:
                 return hits
             commands = self._streams.commands()
@@ -340,10 +337,6 @@ class Search(Generic[M]):
                 question, *replies = yield [self.knowledge.question, *commands]
                 yield from self._confirm(question)
                 self._streams.feed(replies)
-
-    def _is_other(self, hit: Hit) -> bool:
-        """Whether an index names a record that is read as one without an entry."""
-        return bool(self._others) and hit.stream.keys is None and hit.key in self._others
 
     def _confirm(self, reply: Reply) -> RoundTrips[None]:
         """Go on only if the indexes that are read are still there, and ready."""
@@ -360,23 +353,25 @@ class Search(Generic[M]):
         """Give the matches among records; those that an index named wrongly are noted."""
         matches: list[Match] = []
         checker, reads_table = self._checker, self._streams is None
+        is_exact = not reads_table and checker.is_exact
         for hit, record in zip(hits, records, strict=True):
-            if record is None:
-                self._stale.append(hit)
-                continue
-            if isinstance(record, DataError):
-                matches.append(Match(hit.key, record, hit.position))
+            if not isinstance(record, dict):
+                if record is None:
+                    self._stale.append(hit)
+                else:
+                    matches.append((hit, record))
                 continue
             if not reads_table and not checker.is_current(hit, record):
                 self._stale.append(hit)
                 continue
-            try:
-                if not checker.meets(None if reads_table else hit.stream.branch, hit.key, record):
-                    continue
-            except DataError as exc:
-                matches.append(Match(hit.key, exc, hit.position))
+            if is_exact:
+                matches.append((hit, record))
                 continue
-            matches.append(Match(hit.key, record, hit.position))
+            try:
+                if checker.meets(None if reads_table else hit[2].branch, hit[0], record):
+                    matches.append((hit, record))
+            except DataError as exc:
+                matches.append((hit, exc))
         return matches
 
     def _mend(self) -> RoundTrips[None]:
@@ -384,7 +379,7 @@ class Search(Generic[M]):
         if not stale:
             return
         if self._streams is None:
-            yield from sweep(self._mapper, [hit.key for hit in stale])
+            yield from sweep(self._mapper, [key for key, _, _ in stale])
         else:
             yield from mend(self._mapper, self.knowledge.definitions, stale)
 

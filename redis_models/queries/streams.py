@@ -6,6 +6,7 @@ Nothing here reads from the server: ``commands`` says what to ask for, and ``fee
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, Final, NamedTuple, cast
 
 from ..client.commands import Command, Reply, check
@@ -13,7 +14,7 @@ from ..encoding.raw_text import text_of
 from ..indexes.planner import KeyScan, Plan, Scan
 from ..mapping.mapper import Mapper
 
-__all__ = ["MOST_MEMBERS", "Hit", "Position", "Streams"]
+__all__ = ["MOST_MEMBERS", "Hit", "Position", "Stream", "Streams", "position_of"]
 
 MOST_MEMBERS: Final = 500  # of one range that are asked for at once
 _FEWEST_MEMBERS: Final = 8
@@ -127,23 +128,15 @@ class Stream:
         return taken
 
 
-class Hit(NamedTuple):
-    """A record that a stream names.
+# A record that a stream names: its key, the member of the index or what stands for it, and the stream. A plain tuple:
+# there is one for each record.
+Hit = tuple[str, bytes, Stream]
 
-    Attributes:
-        key: Its key.
-        member: The member of the index, or what stands for it.
-        stream: The stream.
-    """
 
-    key: str
-    member: bytes
-    stream: Stream
-
-    @property
-    def position(self) -> Position:
-        """Its place in the order."""
-        return Position(self.stream.rank, self.member[self.stream.skip :])
+def position_of(hit: Hit) -> Position:
+    """Give the place of a hit in the order."""
+    _, member, stream = hit
+    return Position(stream.rank, member[stream.skip :])
 
 
 class Streams:
@@ -174,7 +167,7 @@ class Streams:
     @property
     def is_done(self) -> bool:
         """Whether all members were given."""
-        return all(stream.is_empty for stream in self._streams)
+        return not any(stream.members or not stream.is_done for stream in self._streams)
 
     @property
     def index_keys(self) -> list[str]:
@@ -202,9 +195,10 @@ class Streams:
     def commands(self) -> list[Command]:
         """Give the commands that read the members without which the next one is not known; none if it is known."""
         self._asked = [stream for stream in self._streams if not stream.is_done and not stream.members]
-        rank = self._rank()
-        if not any(stream.rank == rank for stream in self._asked):
-            self._asked = []
+        if self._asked and len(self._streams) > 1:
+            rank = self._rank()
+            if not any(stream.rank == rank for stream in self._asked):
+                self._asked = []
         return [stream.command() for stream in self._asked]
 
     def feed(self, replies: Sequence[Reply]) -> None:
@@ -214,6 +208,9 @@ class Streams:
 
     def take(self, count: int) -> list[Hit]:
         """Give the next hits, as many as are known."""
+        if len(self._streams) == 1:  # nearly always
+            [stream] = self._streams
+            return self._hits(stream, stream.take(count, None)) if stream.members else []
         hits: list[Hit] = []
         while len(hits) < count:
             rank = self._rank()
@@ -233,16 +230,19 @@ class Streams:
 
     def _hits(self, stream: Stream, members: list[bytes]) -> list[Hit]:
         if stream.keys is not None:
-            return [Hit(stream.keys[member], member, stream) for member in members]
+            return [(stream.keys[member], member, stream) for member in members]
         start, parts = self._mapper.start.encode(), stream.parts
-        keys = [start + _pk_in(member, parts) for member in members]
+        if b"".join(members).count(b"\0") == parts * len(members):  # nearly always: none in a text, nor in a key
+            keys = [start + member[member.rindex(b"\0") + 1 :] for member in members]
+        else:
+            keys = [start + _pk_in(member, parts) for member in members]
         # Any client can put any member into an index: what is not the key of a record is left out; verify names it.
         owned = self._mapper.keys.owned(keys)
         if len(owned) != len(keys):
             known = set(owned)
             pairs = [(key, member) for key, member in zip(keys, members, strict=True) if key in known]
-            return [Hit(text_of(key), member, stream) for key, member in pairs]
-        return [Hit(text_of(key), member, stream) for key, member in zip(keys, members, strict=True)]
+            return [(text_of(key), member, stream) for key, member in pairs]
+        return list(zip(map(text_of, keys), members, repeat(stream), strict=False))
 
     def _add(self, branch: int, scan: Scan | KeyScan) -> None:
         rank = 0 if self._is_merged else 1 + max((stream.rank for stream in self._streams), default=-1)
@@ -251,11 +251,12 @@ class Streams:
             self._streams.append(self._listed([(key.encode(), key) for key in keys], branch, rank, False))
             return
         index_key, parts = self._mapper.keys.field_index(scan.index.name), len(scan.index.parts)
-        self._streams += [
-            Stream(index_key, branch, parts, rank + one.rank, one.first, one.end, one.skip, scan.is_descending)
-            for one in scan.ranges
-        ]
-        self._spans += [(branch, rank + one.rank, one.first[one.skip :], one.end[one.skip :]) for one in scan.ranges]
+        for span in scan.ranges:
+            first, end, skip = span.first, span.end, span.skip
+            self._streams.append(
+                Stream(index_key, branch, parts, rank + span.rank, first, end, skip, scan.is_descending)
+            )
+            self._spans.append((branch, rank + span.rank, first[skip:], end[skip:]))
 
     def _listed(self, records: Iterable[tuple[bytes, str]], branch: int, rank: int, is_descending: bool) -> Stream:
         records = sorted(records, reverse=is_descending)
@@ -271,8 +272,6 @@ def _is_of_one_index(plan: Plan) -> bool:
 
 def _pk_in(member: bytes, parts: int) -> bytes:
     """Give the text of the primary key in a member, behind its entries; nothing if there is none."""
-    if member.count(b"\0") == parts:  # nearly always
-        return member[member.rindex(b"\0") + 1 :]
     place = 0
     for _ in range(parts):
         while True:

@@ -9,18 +9,26 @@ import pytest
 
 from redis_models.errors import (
     ConflictError,
+    CursorError,
     DecodeError,
     DriftError,
     EncodeError,
     IncompleteError,
+    IndexDamagedError,
+    IndexNotReadyError,
     InvalidPrimaryKeyError,
+    ManyRecordsError,
+    NoIndexError,
     NotFoundError,
+    QueryError,
     RecordError,
     RecordTooNewError,
     RecordTooOldError,
     RedisModelsError,
     ServerRefusedError,
+    TooManyOthersError,
     UnansweredError,
+    UniqueError,
     WrongKeyTypeError,
 )
 
@@ -32,7 +40,10 @@ ERRORS: list[RedisModelsError] = [
     ConflictError(EVIL, EVIL, [EVIL]), RecordTooNewError(EVIL, 5, 2), RecordTooOldError(EVIL, 1, 2),
     InvalidPrimaryKeyError("Customer", EVIL, EVIL), RecordError(EVIL, EVIL.encode("utf-8", "replace"), EVIL),
     RecordError("", None, EVIL), ServerRefusedError(EVIL), DriftError(EVIL), IncompleteError(EVIL),
-    UnansweredError([EVIL, EVIL]),
+    UnansweredError([EVIL, EVIL]), UniqueError("Customer", "name", [EVIL, EVIL], EVIL, EVIL), QueryError(EVIL),
+    NoIndexError("Customer", EVIL, EVIL), IndexNotReadyError("Customer", "name", EVIL), CursorError(EVIL, EVIL),
+    IndexDamagedError("Customer", "name", EVIL), TooManyOthersError("Customer", 1_001, 1_000),
+    ManyRecordsError("Customer", EVIL),
 ]  # fmt: skip
 
 
@@ -62,3 +73,30 @@ def test_a_key_adds_no_line_to_a_log() -> None:
 
 def test_what_is_spelled_is_not_spelled_again() -> None:
     assert str(DriftError(str(DriftError("a\x1b\\")))) == "a\\x1b\\"
+
+
+def test_errors_of_queries_say_what_cures_them() -> None:
+    assert str(UniqueError("Order", "number", ["tenant", "number"], "shop:order:2", "shop:order:1")) == (
+        "shop:order:2: Order is unique by tenant and number, and 'shop:order:1' has the same values of tenant and"
+        " number; write another, or change or delete that record first"
+    )
+    assert str(NoIndexError("Order", "Order.number > 5", "Field(index=True) on number")) == (
+        "Order: no index serves Order.number > 5; declare Field(index=True) on number, or read every record with"
+        " allow_scan=True"
+    )
+    assert "redis-models migrate" in str(IndexNotReadyError("Order", "number", "building"))
+    assert "after=None" in str(CursorError("abc", "is not readable"))
+    assert "redis-models verify --repair" in str(IndexDamagedError("Order", "number", "shop:order:__index:number"))
+    assert "Order.reindex(rewrite=True)" in str(TooManyOthersError("Order", 1_001, 1_000))
+    assert "first()" in str(ManyRecordsError("Order", "Order.number > 5"))
+    assert issubclass(UniqueError, ConflictError)
+
+
+def test_a_unique_error_tells_the_record_and_who_holds_the_value() -> None:
+    error = UniqueError("Order", "number", ["tenant", "number"], "shop:order:2", "shop:order:1")
+
+    again = pickle.loads(pickle.dumps(error))
+
+    for found in (error, again):
+        facts = (found.model, found.index, found.fields, found.key, found.holder)
+        assert facts == ("Order", "number", ("tenant", "number"), "shop:order:2", "shop:order:1")
