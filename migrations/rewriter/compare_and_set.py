@@ -35,7 +35,7 @@ _REPLACE: Final = load_script(
 
 
 def rewrite_here(
-    fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, *, is_unthrottled: bool = False
+    fence: Fence, path: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, *, is_unthrottled: bool = False
 ) -> RoundTrips[Outcome]:
     """Bring records to a version with Python, each under compare-and-set.
 
@@ -43,7 +43,7 @@ def rewrite_here(
 
     Args:
         fence: Of the caller's lease.
-        route: The upgrade path.
+        path: The upgrade path.
         target: Version to reach.
         keys: The records.
         at_once: How many records a script takes, at most 100.
@@ -55,19 +55,19 @@ def rewrite_here(
     """
     outcome, left = Outcome(), keys
     if is_unthrottled and len(keys) > at_once:
-        left = yield from _rewrite_ahead(fence, route, target, keys, at_once, outcome)
+        left = yield from _rewrite_ahead(fence, path, target, keys, at_once, outcome)
     for _ in range(_TRIES):
         if not left:
             return outcome
-        replies = yield _asking(route, target, left)
-        drafts = yield from _drafts(route, target, left, replies, outcome)
+        replies = yield _asking(path, target, left)
+        drafts = yield from _drafts(path, target, left, replies, outcome)
         left = yield from replace(fence, target, drafts, at_once, outcome)
     outcome.contested += len(left)
     return outcome
 
 
 def _rewrite_ahead(
-    fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
+    fence: Fence, path: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
 ) -> RoundTrips[list[bytes]]:
     """Try each record once; give the keys of those that another client wrote meanwhile.
 
@@ -77,12 +77,12 @@ def _rewrite_ahead(
     contested: list[bytes] = []
     computed: list[_Write] = []
     sent: list[_Write] = []
-    replies = yield Pipelined(_asking(route, target, chunks[0]))
+    replies = yield Pipelined(_asking(path, target, chunks[0]))
     for chunk, following in zip(chunks, [*chunks[1:], ()], strict=True):
         # The replies to what was sent before are there from here on.
-        later = yield Pipelined([*(write.command for write in computed), *_asking(route, target, following)])
+        later = yield Pipelined([*(write.command for write in computed), *_asking(path, target, following)])
         contested += yield from _written(sent, replies[: len(sent)], outcome)
-        drafts = yield from _drafts(route, target, chunk, replies[len(sent) :], outcome)
+        drafts = yield from _drafts(path, target, chunk, replies[len(sent) :], outcome)
         sent, computed, replies = computed, _writes(fence, target, drafts, at_once), later
     yield ()
     contested += yield from _written(sent, replies, outcome)
@@ -222,23 +222,23 @@ def _shape_of(draft: RecordEdit, has_field_lives: bool) -> _Shape:
     return _Shape(reads, present, tuple(sets), removes, tuple(carried), draft.ttl_changes, restores)
 
 
-def _asking(route: UpgradePath, target: int, keys: Sequence[bytes]) -> list[Command]:
+def _asking(path: UpgradePath, target: int, keys: Sequence[bytes]) -> list[Command]:
     """Give what reads the fields of records that the way needs, or all of them."""
-    names = route.names_before(target)
+    names = path.names_before(target)
     return [("HGETALL", key) if names is None else ("HMGET", key, *names) for key in keys]
 
 
 def _drafts(
-    route: UpgradePath, target: int, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
+    path: UpgradePath, target: int, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
 ) -> RoundTrips[dict[bytes, RecordEdit]]:
     """Rewrite records in memory; those that need nothing, or cannot be, go into ``outcome`` at once."""
     drafts: dict[bytes, RecordEdit] = {}
-    for key, record in (yield from _records(route.names_before(target), keys, replies, outcome)):
+    for key, record in (yield from _records(path.names_before(target), keys, replies, outcome)):
         try:
-            if route.is_done(route.version_of(record.get(STAMP)), target):
+            if path.is_done(path.version_of(record.get(STAMP)), target):
                 outcome.skipped += 1
             else:
-                drafts[key] = route.rewrite(record, target)
+                drafts[key] = path.rewrite(record, target)
         except RecordError as exc:
             outcome.failures.append(Failure(text_of(key), str(exc)))
     return drafts

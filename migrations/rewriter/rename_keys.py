@@ -133,7 +133,7 @@ def _held(move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> Roun
 def _version_of(move: RenameKeysPass, stamp: bytes | None) -> int:
     """Give the version of a stamp; one that no record can have where the files know none."""
     try:
-        return move.route.version_of(stamp)
+        return move.path.version_of(stamp)
     except RecordError:
         return -1
 
@@ -163,10 +163,10 @@ def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[byt
         yield pairs[start : start + _AT_ONCE]
 
 
-def _letters(work: RenameKeysPass, reply: object) -> str:
+def _letters(rename_pass: RenameKeysPass, reply: object) -> str:
     letters = cast(bytes, unfenced(reply)).decode()
     if letters.startswith("INDEX"):
-        raise _not_an_index(work.keys if letters == "INDEX 2" else work.after.keys)
+        raise _not_an_index(rename_pass.keys if letters == "INDEX 2" else rename_pass.after.keys)
     return letters
 
 

@@ -95,9 +95,9 @@ class RunnerProcess(Actor):
             journey = make_run_plan(self._chain, (yield from state_store.read()), self.goal)
             self.versions = self.versions_at(self.goal)
             for segment in () if journey.is_empty else journey.segments:
-                self.walks = frozenset(rewrite_pass.route.model for rewrite_pass in segment.works)
+                self.walks = frozenset(rewrite_pass.path.model for rewrite_pass in segment.passes)
                 self.places = frozenset(
-                    keys.start for keys in [*(w.keys for w in segment.works), *(m.keys for m in segment.moves)]
+                    keys.start for keys in [*(w.keys for w in segment.passes), *(m.keys for m in segment.moves)]
                 )
                 self.leaves_newer = segment.reach == segment.target
                 result = yield from run_plan(lease, state_store, segment, policy=policy, report=lambda _: None)

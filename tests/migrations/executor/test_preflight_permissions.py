@@ -120,7 +120,7 @@ def test_the_look_changes_nothing_and_is_one_round_trip(
     _fill(database)
     exchanges: list[None] = []
     plan = make_plan(links(*_OPERATIONS), State({}, None, None), 4)
-    commands = commands_of((rewrite_pass.route for rewrite_pass in plan.works), plan.moves)
+    commands = commands_of((rewrite_pass.path for rewrite_pass in plan.passes), plan.moves)
     with hold_lease(database.exchange, "default", life_s=10) as lease:
         before = {key: database.client.dump(key) for key in database.client.keys("*")}
         database.client.script_flush()
@@ -159,11 +159,11 @@ def test_a_denied_read_says_nothing_about_the_record(
     _fill(database)
     bob, fence = without("hmget"), Fence("redis_models:{default}:lease", 7, True)
     database.client.hset(fence.lease_key, "epoch", 7)
-    [rewrite_pass] = make_plan(links("rename a field"), State({}, None, None), 2).works
-    program = compile_program(rewrite_pass.route, 2)
+    [rewrite_pass] = make_plan(links("rename a field"), State({}, None, None), 2).passes
+    program = compile_program(rewrite_pass.path, 2)
 
     with pytest.raises(ServerRefusedError, match="denies HMGET, nothing of it was executed"):
         if is_in_server:
             run(bob, rewrite_in_server(fence, program, 2, [b"customer:1"], 10))
         else:
-            run(bob, rewrite_here(fence, rewrite_pass.route, 2, [b"customer:1"], 10))
+            run(bob, rewrite_here(fence, rewrite_pass.path, 2, [b"customer:1"], 10))

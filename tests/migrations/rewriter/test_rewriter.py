@@ -40,7 +40,7 @@ Record = dict[bytes, bytes]
 
 def _without_python(program: Program) -> Program:
     """Give the program with a way on which Python fails at every record that the server leaves to it."""
-    return dataclasses.replace(program, route=UpgradePath("M", (), 99))
+    return dataclasses.replace(program, path=UpgradePath("M", (), 99))
 
 
 @given(
