@@ -95,7 +95,7 @@ def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Even
     return done or [event_of(EventKind.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
 
 
-def fake(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, target: int) -> None:
+def fake(client: SyncClient, lease: Lease, store: StateStore, chain: Chain, target: int) -> None:
     """Record migrations as applied up to a target, as the files are now, without touching a record.
 
     What was applied from the same files stays in the ledger as it is: it tells who did what when. So does what a
@@ -107,27 +107,27 @@ def fake(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, targ
         MigrationError: There are no files, and ``--auto`` brought the database where it is.
         UnsafeError: One of those that would leave the ledger is purged; the ledger is all that tells so.
     """
-    state = run(client, shelf.read())
+    state = run(client, store.read())
     migrations = chain.migrations[:target]
     if is_automatic(chain, state):
         raise MigrationError(
-            f"{shelf.app} has no migration files, so there is nothing to record; it is where 'migrate --auto' led"
+            f"{store.app} has no migration files, so there is nothing to record; it is where 'migrate --auto' led"
         )
     ledger = as_squashed(chain, state.ledger)
     added = [migration for migration in migrations if not _is_noted(migration, ledger)]
     removed = _left_over(migrations, state.ledger)
     for entry in (state.ledger[id] for id in removed):
         if entry.is_purged:
-            raise UnsafeError(_lost(shelf.app, entry, migrations[-1].number if migrations else "zero"))
+            raise UnsafeError(_lost(store.app, entry, migrations[-1].number if migrations else "zero"))
     events = [event_of(EventKind.FAKED, migration, lease.epoch) for migration in added]
     events += [event_of(EventKind.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
     if state.journal is not None and not events:  # what is forgotten of a run is told at least
         events = [event_of(EventKind.FAKED, _Place(f"at {target}"), lease.epoch)]
     applied = [_faked(migration, state.ledger) for migration in added]
-    run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
+    run(client, store.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
 
 
-def stamp(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, target: int) -> Stamped:
+def stamp(client: SyncClient, lease: Lease, store: StateStore, chain: Chain, target: int) -> Stamped:
     """Record that the database is at a target, whatever the bookkeeping says, without touching a record.
 
     Raises:
@@ -135,7 +135,7 @@ def stamp(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, tar
     """
     state, unreadable = State({}, None, None), ""
     try:
-        state = run(client, shelf.read())
+        state = run(client, store.read())
     except DriftError as exc:
         unreadable = str(exc)
     migrations = chain.migrations[:target]
@@ -144,10 +144,10 @@ def stamp(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, tar
     except DriftError:
         ledger = state.ledger  # of what a squashed one stands for it has a part, which stays: none but it goes back
     added = [migration for migration in migrations if not _is_noted(migration, ledger)]
-    removed = _left_over(migrations, run(client, shelf.applied_ids()))
+    removed = _left_over(migrations, run(client, store.applied_ids()))
     applied = [_faked(migration, state.ledger) for migration in added]
     events = [event_of(EventKind.STAMPED, migrations[-1] if migrations else _Place("zero"), lease.epoch)]
-    run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
+    run(client, store.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
     names = tuple(migration.name for migration in added)
     purged = tuple(entry.name for id, entry in state.ledger.items() if id in removed and entry.is_purged)
     return Stamped(names, tuple(removed), purged, state.journal is not None, unreadable)

@@ -10,13 +10,13 @@ from typing import Final, NamedTuple, cast
 from redis_models.client.commands import (
     Argument,
     Command,
-    Pipelined,
     Reply,
     RoundTrips,
     call_again,
     check,
     hash_of,
     load_script,
+    pipelined,
 )
 from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.errors import RecordError
@@ -55,7 +55,7 @@ def rewrite_here(
     """
     outcome, left = Outcome(), keys
     if is_unthrottled and len(keys) > at_once:
-        left = yield from _rewrite_ahead(fence, path, target, keys, at_once, outcome)
+        left = yield from _rewrite_pipelined(fence, path, target, keys, at_once, outcome)
     for _ in range(_TRIES):
         if not left:
             return outcome
@@ -66,7 +66,7 @@ def rewrite_here(
     return outcome
 
 
-def _rewrite_ahead(
+def _rewrite_pipelined(
     fence: Fence, path: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
 ) -> RoundTrips[list[bytes]]:
     """Try each record once; give the keys of those that another client wrote meanwhile.
@@ -77,14 +77,14 @@ def _rewrite_ahead(
     contested: list[bytes] = []
     computed: list[_Write] = []
     sent: list[_Write] = []
-    replies = yield Pipelined(_asking(path, target, chunks[0]))
+    replies = yield from pipelined(_asking(path, target, chunks[0]))
     for chunk, following in zip(chunks, [*chunks[1:], ()], strict=True):
         # The replies to what was sent before are there from here on.
-        later = yield Pipelined([*(write.command for write in computed), *_asking(path, target, following)])
+        later = yield from pipelined([*(write.command for write in computed), *_asking(path, target, following)])
         contested += yield from _written(sent, replies[: len(sent)], outcome)
         drafts = yield from _drafts(path, target, chunk, replies[len(sent) :], outcome)
         sent, computed, replies = computed, _writes(fence, target, drafts, at_once), later
-    yield ()
+    yield from replies.wait()
     contested += yield from _written(sent, replies, outcome)
     last = yield [write.command for write in computed]
     return contested + (yield from _written(computed, last, outcome))
@@ -122,7 +122,7 @@ def _writes(fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_on
             arguments: list[Argument] = [fence.epoch, target, fence.flag, *shape.arguments]
             for key in chunk:
                 arguments += shape.values(drafts[key])
-            # Who needs no lease may have no right to its key: any of the records' will do in its place.
+            # A caller without a lease may lack the right to its key, so the key of a record takes its place.
             writes.append(_Write(chunk, _REPLACE.command([fence.lease_key or chunk[0], *chunk], arguments)))
     return writes
 
@@ -180,7 +180,7 @@ class _Shape(NamedTuple):
 
 
 class _Latest:
-    """The shape that was made last. Most records have that of the one before, which is cheaper to see than to make.
+    """The shape that was made last. Most records have the shape of the record before, which is quicker to compare.
 
     Args:
         draft: What it was made of.

@@ -143,28 +143,28 @@ def _version(stamp: bytes | None) -> int:
 def first_unreadable(
     keys: KeySpace, earlier: EarlierCode, without_secrets: Callable[[RecordError], RecordError]
 ) -> RoundTrips[Failure | None]:
-    """Look at all records of a model; give the first that code of before could not read, or None.
+    """Read all records of a model; give the first that the earlier code cannot read, or None.
 
     Args:
-        keys: Where they lie.
-        earlier: What that code could read.
-        without_secrets: Gives an error as it may be told.
+        keys: Where the records are.
+        earlier: What that code can read.
+        without_secrets: Removes secrets from an error.
 
     Cost:
         A SCAN of the database, and a round trip for each 200 records, or for 4 MB.
     """
-    cursor, portions, stamp = "", ReadSize(), b"%d" % earlier.schema.version
+    cursor, read_size, stamp = "", ReadSize(), b"%d" % earlier.schema.version
     while cursor != "0":
         cursor, page = yield from scan(cursor or "0", keys)
-        for some in portions.of(page):
-            replies = yield [("HGETALL", key) for key in some]
+        for batch in read_size.of(page):
+            replies = yield [("HGETALL", key) for key in batch]
             records = [{} if is_another_type(reply) else hash_of(reply) for reply in replies]
-            for key, record in zip(some, records, strict=True):
+            for key, record in zip(batch, records, strict=True):
                 if record.get(STAMP, b"1") != stamp:
                     continue
                 try:
                     earlier.check(RecordEdit(record))
                 except RecordError as exc:
                     return Failure(text_of(key), str(without_secrets(exc)))
-            portions.met([one for one in records if one])
+            read_size.met([record for record in records if record])
     return None

@@ -71,18 +71,18 @@ def refuse_foreign_index(move: RenameKeysPass) -> RoundTrips[None]:
 
 def _move_once(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> RoundTrips[list[bytes]]:
     """Rename keys; give those of records whose primary key was changed in between."""
-    held: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
+    found: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
     if move.follows_field:
-        held = yield from _held(move, keys, outcome)
+        found = yield from _held(move, keys, outcome)
     contested: list[bytes] = []
-    pairs = list(_pairs(move, held, outcome))
+    pairs = list(_pairs(move, found, outcome))
     for name in dict.fromkeys(move.fields.values()):
         versions = [version for version, other in move.fields.items() if other == name]
-        for chunk in _chunks([(key, target) for key, target in pairs if held[key].name == name]):
+        for chunk in _chunks([(key, target) for key, target in pairs if found[key].name == name]):
             least = move.target if move.takes_all_newer else ""
             arguments: list[Argument] = [fence.epoch, least, len(versions), *versions, name]
-            arguments += [held[key].raw for key, _ in chunk if name]
-            places = [one for pair in chunk for one in pair]
+            arguments += [found[key].raw for key, _ in chunk if name]
+            places = [key for pair in chunk for key in pair]
             command = _MOVE.command([fence.lease_key, move.keys.index, move.after.keys.index, *places], arguments)
             [reply] = check((yield from call(_MOVE, [command])))
             for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
@@ -107,7 +107,7 @@ def _held(move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> Roun
     names = list(dict.fromkeys(move.fields.values()))
     replies = yield [("HMGET", key, STAMP, *names) for key in keys]
     there = check((yield [("EXISTS", key) for key in keys]))
-    held: dict[bytes, _Held] = {}
+    found: dict[bytes, _Held] = {}
     for key, reply, is_there in zip(keys, replies, there, strict=True):
         if is_another_type(reply):
             _count(outcome, key, b"", RenameResult.WRONG_TYPE)
@@ -126,8 +126,8 @@ def _held(move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> Roun
             if raw is None:
                 _fail(outcome, key, f"it has no {name}, of which its key is made; give it one")
             else:
-                held[key] = _Held(name, raw)
-    return held
+                found[key] = _Held(name, raw)
+    return found
 
 
 def _version_of(move: RenameKeysPass, stamp: bytes | None) -> int:
@@ -138,8 +138,8 @@ def _version_of(move: RenameKeysPass, stamp: bytes | None) -> int:
         return -1
 
 
-def _pairs(move: RenameKeysPass, held: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
-    for key, (name, raw) in held.items():
+def _pairs(move: RenameKeysPass, found: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
+    for key, (name, raw) in found.items():
         if not name:
             target = move.key_by_key(key)
             if target is None:
