@@ -1,8 +1,8 @@
 """``kill -9`` at every step of a run: all the points are met, and a plain second run ends as if there had been no kill.
 
-A run talks to the server in batches. It is killed before each batch, after each that wrote and whose answers nobody
-saw, and, where a batch writes, after each of its commands but the last: a server reads what was sent before a kill as a
-prefix. The points are not listed anywhere: the run is killed one point later each time, until it reaches its end.
+A run talks to the server in batches. It is killed before each batch; after each batch that wrote, before the replies
+are read; and, inside a batch that writes, after each command but the last: a server executes a prefix of what was sent
+before a kill. The points are not listed: the run is killed one point later each time, until it reaches its end.
 """
 
 import gc
@@ -38,7 +38,7 @@ _PAGE = 15  # keys that a step of SCAN looks at
 _LEASE = "redis_models:{default}:lease"
 _READS = frozenset(("COMMAND", "EXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "INFO", "SCAN", "TYPE", "ZCARD", "ZSCORE"))
 _DAY_S, _LONG_MS = 86_400, 4_000_000_000_000  # in the year 2096
-_SLACK_MS = 600_000  # of life spans that begin when a record is rewritten
+_SLACK_MS = 600_000  # of TTLs that begin when a record is rewritten
 _FIELDS = {"id": "str", "name": "str", "ref": "str", "age": "str"}
 # What differs between two runs that do the same.
 _PASSING = ("applied_at", "at", "by", "records", "run", "seconds", "tried_at")
@@ -124,7 +124,7 @@ class Scene:
         steps: Of the chain, after the one that creates the model.
         fields: That the n-th record has more than others.
         policy: Of the run.
-        begins_lives: Records get life spans that begin when they are rewritten.
+        begins_lives: Records get TTLs that begin when they are rewritten.
         must_pass: Scripts that must be among the points of the way there, by a part of their name.
     """
 
@@ -186,7 +186,7 @@ _SCENES = {
         policy={"most_errors": 10},
         must_pass=["Note records"],
     ),
-    "life spans": Scene(
+    "TTLs": Scene(
         [({"Customer": 2}, [AlterTTL("Customer", None, 30 * _DAY_S, policy="all"), _MOVES[0]])], begins_lives=True
     ),
 }

@@ -91,10 +91,10 @@ def _start(project: Any, *arguments: str) -> "subprocess.Popen[str]":
 
 def _await_changes(process: "subprocess.Popen[str]", least: int) -> None:
     """Read the progress of a run until so many records are changed."""
-    _await_told(process, lambda progress: progress.get("changed", 0) >= least)
+    _await_progress(process, lambda progress: progress.get("changed", 0) >= least)
 
 
-def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], bool]) -> None:
+def _await_progress(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], bool]) -> None:
     assert process.stderr is not None
     if not any(is_it(json.loads(line)) for line in process.stderr):
         pytest.fail("the run ended too early")
@@ -314,7 +314,7 @@ def test_a_run_that_takes_longer_than_its_lease_keeps_it(shop: Any) -> None:
     _await_changes(first, 1)
     with shop.server.client() as client:
         ends_ms = _lease_ends_ms(client)
-        _await_told(first, lambda _: _lease_ends_ms(client) > ends_ms + 1000)
+        _await_progress(first, lambda _: _lease_ends_ms(client) > ends_ms + 1000)
 
     second = shop.migrate("shop", "2")
     first.kill()

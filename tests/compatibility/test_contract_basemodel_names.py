@@ -134,7 +134,7 @@ def test_forward_references_are_updated() -> None:
 
 
 def test_a_model_has_a_config() -> None:
-    class Told(Model):
+    class Titled(Model):
         _primary_key_field = "k"
         k: str
 
@@ -142,8 +142,8 @@ def test_a_model_has_a_config() -> None:
             anystr_strip_whitespace = True
 
     assert isinstance(Model.Config, type) and isinstance(Book.Config, type)
-    assert Told.Config.anystr_strip_whitespace is True
-    assert Told(k=" a ").k == "a"
+    assert Titled.Config.anystr_strip_whitespace is True
+    assert Titled(k=" a ").k == "a"
 
 
 def test_a_bare_optional_is_none_by_default() -> None:
@@ -170,7 +170,7 @@ def test_an_instance_cannot_be_hashed() -> None:
 
 
 def test_a_field_may_be_called_like_a_verb() -> None:
-    # The seed: NameError when the class is made.
+    # pydantic-aioredis: NameError when the class is made.
     class Counted(Model):
         _primary_key_field = "k"
         k: str

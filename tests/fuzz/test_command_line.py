@@ -1,4 +1,4 @@
-"""Arguments, settings and models that nobody means: one line each, never a traceback."""
+"""Nonsensical arguments, settings and models: each is refused in one line, never with a traceback."""
 
 import re
 from typing import Any
@@ -37,7 +37,7 @@ MISUSED: list[tuple[str, ...]] = [
     ("migrate", "--wait", "1e999"), ("migrate", "--wait", "9" * 20),
     ("migrate", "--patience", "inf"), ("migrate", "--max-latency-ms", "1e999"),
     ("purge", "--wait", "Infinity"), ("migrate", "--set", "max-latency-ms=1e999"), ("verify", "--sample", "x" * 5000),
-    # A target where a command takes none is no app of this project.
+    # A target of a command without targets is not an app of this project.
     ("history", "1e999"), ("showmigrations", "0001"), ("quarantine", "list", "0002"), ("rebase", "zero"),
     ("squashmigrations", "0001", "0002"), ("explain", "0001", "0002"),
 ]  # fmt: skip

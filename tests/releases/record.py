@@ -2,8 +2,8 @@
 
 Run it with the last commit of a release. It makes a project of three apps on a server of its own:
 
-``shop``      a run forward that was killed half-way, with records in quarantine
-``billing``   a way back that was killed half-way
+``shop``      a run forward that was killed, with records in quarantine
+``billing``   a run back that was killed
 ``crm``       in order: a migration was taken back and applied again, then verified; it holds a receipt
 
 and stores ``project.json`` (models and migration files; JSON keeps formatters away from applied files),

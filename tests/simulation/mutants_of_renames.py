@@ -18,7 +18,7 @@ _RECORD: Final = "the record u"
 
 
 def _put_elsewhere_is_done(patch: pytest.MonkeyPatch) -> None:
-    """A runner takes records as done that somebody wrote at another version since the pass."""
+    """A runner counts records as done that another client wrote at another version after the pass."""
     count: Callable[..., None] = rename_keys._count
 
     def careless(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:

@@ -25,7 +25,7 @@ from .shop import CUSTOMER, KINDS
 LIFE_S: Final = 1000.0  # of a lease, in the schedule's seconds; so long that the real ones do not count
 PACE: Final = ThrottleState(3)
 FREE: Final = ThrottleState(3, is_unthrottled=True)  # what is sent is not waited for
-PAUSED: Final = ThrottleState(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
+PAUSED: Final = ThrottleState(3, hold="paused by a user", is_paused=True, reason="paused by a user")
 _RESTLESS: Final = ("other clients change", "old code is still writing", "was restarted")  # why a run may end early
 
 

@@ -1,4 +1,4 @@
-"""Drawn schedules of free steps: whoever dies or loses the lease, a function that must not run twice does not."""
+"""Random schedules of RunFunction: a function that must not run twice does not, if processes die or lose the lease."""
 
 import math
 import os

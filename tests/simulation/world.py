@@ -87,7 +87,7 @@ class World(Scheduler):
         return RunnerProcess(name, self.truth, self.wire, self._code.chain, wish)
 
     def _do(self, choice: Choice) -> None:
-        action, which = choice.deed, choice.which
+        action, which = choice.action, choice.which
         if action in self.actors:
             self._goes_often(choice)
         elif action == "up to":
@@ -188,7 +188,7 @@ class World(Scheduler):
         left = len(actor.pending or ()) - len(actor.answered)
         if left > 1:
             count = 1 + which % (left - 1)
-            self._tell(actor.name, f"{self._told(actor)}, the first {count} of it")
+            self._tell(actor.name, f"{self._described(actor)}, the first {count} of it")
             self._execute(actor, count)
 
     def _begins(self, actor: Actor, which: int) -> bool:
@@ -204,7 +204,7 @@ class World(Scheduler):
         return True
 
     def _is_reached(self) -> bool:
-        """Whether all is as somebody wants, for good; if only for now, something else is wanted."""
+        """Whether everything is as wanted for good; if only for now, something else is wanted."""
         if not self._is_at_goal():
             return False
         if self.wish.is_last:
@@ -220,7 +220,7 @@ class World(Scheduler):
         if not self._begins(actor, which) or not actor.pending:
             return
         effect = {"cut": "and hears no answer", "lose": "which is not sent", "late": "which is on its way"}[action]
-        self._tell(actor.name, f"{self._told(actor)}, {effect}")
+        self._tell(actor.name, f"{self._described(actor)}, {effect}")
         if action == "cut":
             self._execute(actor)
         elif action == "late" and not changes_nothing(actor.pending):
@@ -246,7 +246,7 @@ class World(Scheduler):
         if not self._late:
             return
         late = self._late.pop(which % len(self._late))
-        self._tell(late.actor.name, f"{' | '.join(map(self.wire.told, late.batch))}, which comes late")
+        self._tell(late.actor.name, f"{' | '.join(map(self.wire.describe, late.batch))}, which comes late")
         self._step += 1
         before, began_ms = self.truth.seen, now_ms()
         is_runner = isinstance(late.actor, RunnerProcess)
@@ -286,11 +286,11 @@ class World(Scheduler):
             self._check_lease(actor.name, actor.epoch, before, is_taken=is_taken)
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
         if scan is not None:
-            self._walks_on(actor, scan, replies[batch.index(scan)])
+            self._scans_on(actor, scan, replies[batch.index(scan)])
         actor.answered += replies
         return actor.answered
 
-    def _walks_on(self, runner: Actor, scan: Command, reply: Any) -> None:
+    def _scans_on(self, runner: Actor, scan: Command, reply: Any) -> None:
         """Take note of where walks begin, and of whole ones."""
         step = scan_of(scan)
         assert step is not None
@@ -301,16 +301,16 @@ class World(Scheduler):
             self._whole_walk_began[runner.epoch, table] = began
 
     def _check_lease(self, name: str, epoch: int | None, before: Seen, *, is_taken: bool) -> None:
-        """Who has no lease may take one that nobody has, under a new epoch, and do nothing else to it."""
+        """A runner without a lease may only take a free one, under a new epoch."""
         old, new = before.lease, self.truth.seen.lease
         if old.get("holder") == new.get("holder"):
             return
         if epoch is not None or "holder" not in new:
             raise Violation(f"{name}, without a lease, changed the lease")
         if is_taken:
-            raise Violation(f"{name} took the lease of somebody who holds it")
+            raise Violation(f"{name} took the lease of its holder")
         if int(new["epoch"]) <= int(old.get("epoch", 0)):
-            raise Violation(f"{name} has the epoch of somebody else, {new['epoch']}")
+            raise Violation(f"{name} has the epoch of another runner, {new['epoch']}")
 
     def _check_bookkeeping(self, actor: Actor, before: Seen, *, is_in_charge: bool, knows: bool = True) -> None:
         seen = self.truth.seen
@@ -334,9 +334,9 @@ class World(Scheduler):
         if seen.ledger != applied or seen.snapshot != chain.snapshots[runner.goal].to_json() or seen.journal:
             raise Violation(f"{runner.name} is at {runner.goal}, but recorded {seen.ledger}, {seen.journal}")
         for kind in KINDS:
-            # A plan that leaves a model alone has no walk of it, and vouches for what nobody else wrote.
-            unwalked = self._step if kind.name in runner.walks else -1
-            began = self._whole_walk_began.get((runner.epoch, kind.table), unwalked)
+            # A plan that leaves a model alone does not scan it, and trusts that no other client wrote to it.
+            unscanned = self._step if kind.name in runner.walks else -1
+            began = self._whole_walk_began.get((runner.epoch, kind.table), unscanned)
             version = runner.versions[kind.name]
             if behind := self.truth.behind(kind, version, began, leaves_newer=runner.leaves_newer):
                 raise Violation(f"{runner.name} says that all is at {runner.goal}, but these are not: {behind}")

@@ -1,4 +1,4 @@
-"""The server's own limit: one giant script that rewrites all customers; nobody is answered meanwhile."""
+"""The server's own limit: one giant script rewrites all customers, and blocks every other client."""
 
 from collections.abc import Sequence
 

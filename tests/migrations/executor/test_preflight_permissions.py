@@ -24,7 +24,7 @@ from redis_models.migrations.state.quarantine import QuarantinedRecord
 
 _OPERATIONS: dict[str, Operation] = {
     "rename a field": RenameField("Customer", "name", "full_name"),
-    "change life spans": AlterTTL("Customer", None, 1000, policy="all"),
+    "change TTLs": AlterTTL("Customer", None, 1000, policy="all"),
     "move": AlterKeys("Customer", table="client"),
 }
 
@@ -66,8 +66,8 @@ def _fill(database: Any) -> None:
         ("rename a field", "hdel"),
         ("rename a field", "hpexpireat"),
         ("rename a field", "rpush"),
-        ("change life spans", "pexpireat"),
-        ("change life spans", "persist"),
+        ("change TTLs", "pexpireat"),
+        ("change TTLs", "persist"),
         ("move", "zadd"),
         ("move", "rename"),
         ("move", "zrem"),

@@ -1,4 +1,4 @@
-"""A crew: processes that rewrite records by Python beside the run. Killed, stopped, misled; executors of others."""
+"""Worker processes that rewrite records by Python: killed, stopped, misled; executors of the application."""
 
 import os
 import signal
@@ -85,7 +85,7 @@ class Shop:
         return process, self.workers() - {process.pid}
 
     def migrate(self, *arguments: str) -> Any:
-        """Run ``migrate`` fast, in this process, where a crew is not what is tried."""
+        """Run ``migrate`` in this process, which is fast, for tests that are not about workers."""
         self.hurry()
         ran = self.project.run("migrate", *arguments, "--yes", "--allow-destructive")
         assert ran.code == 0, ran.err
@@ -281,7 +281,7 @@ def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
 
 
 def _task(**changes: Any) -> WorkerTask:
-    fence, version = Fence("nobody's", 1, has_field_lives=None), worker_pool._library_version()
+    fence, version = Fence("another's", 1, has_field_lives=None), worker_pool._library_version()
     task = WorkerTask(
         "shop.settings", "shop", ("0" * 8,), "customer:", False, None, fence, 3, [b"customer:1"], 5, False, version
     )

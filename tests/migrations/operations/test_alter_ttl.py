@@ -1,4 +1,4 @@
-"""AlterTTL changes the life spans of records as its policy says, in the server and by Python, and back."""
+"""AlterTTL changes the TTLs of records as its policy says, in the server and by Python, and back."""
 
 import time
 from typing import cast

@@ -102,5 +102,5 @@ class World:
                 assert self.state() == before, f"without {command}, a part was done"
                 assert "nothing of it was executed; grant it" in str(exc)
             else:
-                assert self.state() == after, f"without {command}, not all of it was done, and nobody was told"
+                assert self.state() == after, f"without {command}, not all of it was done, and no error was raised"
         return missed

@@ -20,7 +20,7 @@ FENCE = Fence(LEASE, 7, False)
 KEY = b"m:1"
 
 
-def route_of(*stages: list[Step]) -> UpgradePath:
+def path_of(*stages: list[Step]) -> UpgradePath:
     return UpgradePath("M", tuple(VersionStep(n, n + 1, tuple(steps)) for n, steps in enumerate(stages, 1)), 1)
 
 

@@ -41,13 +41,13 @@ class Shop:
         """Run ``quarantine`` for people."""
         return self.say("quarantine", *arguments)
 
-    def told(self, *arguments: str) -> Any:
+    def records_of(self, *arguments: str) -> Any:
         """Run a command of ``quarantine`` for programs; give its records."""
         return json.loads(self.say("--json", "quarantine", *arguments).out)["records"]
 
     def held(self) -> set[str]:
         """Keys of the records in quarantine."""
-        return {message["key"] for message in self.told("list")}
+        return {message["key"] for message in self.records_of("list")}
 
     def dump(self) -> dict[bytes, Any]:
         """Everything but the bookkeeping, as it is stored."""
@@ -101,9 +101,9 @@ def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_th
 
 def test_json_output_has_every_byte(shop: Shop) -> None:
     done = json.loads(shop.say("--json", "migrate", *_ASIDE, *_CONSENT).out)
-    listed = {message["key"]: message for message in shop.told("list")}
-    [odd], [alike] = shop.told("show", "customer:\udcff"), shop.told("show", "customer:\\xff")
-    [no_hash] = shop.told("show", "customer:list")
+    listed = {message["key"]: message for message in shop.records_of("list")}
+    [odd], [alike] = shop.records_of("show", "customer:\udcff"), shop.records_of("show", "customer:\\xff")
+    [no_hash] = shop.records_of("show", "customer:list")
 
     assert done["apps"]["shop"]["quarantined"] == 4
     assert listed.keys() == {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
@@ -120,7 +120,7 @@ def test_records_that_were_repaired_by_hand_leave_the_quarantine(shop: Shop) -> 
     shop.migrate(*_ASIDE)
     shop.mend()
 
-    [entry] = shop.told("retry", "customer:8")
+    [entry] = shop.records_of("retry", "customer:8")
     left = shop.quarantine("retry")
     again = shop.quarantine("retry", "customer:7")
     unknown = shop.quarantine("retry", "customer:8")
@@ -194,7 +194,7 @@ def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> N
     kept = shop.bad()
     dropped = shop.quarantine("drop", "customer:7", "customer:\\xff", "--yes")
     no_hash = shop.quarantine("drop", "customer:list", "--yes")
-    [last] = shop.told("drop", "customer:8", "--yes")
+    [last] = shop.records_of("drop", "customer:8", "--yes")
 
     assert (unasked.code, dropped.code, no_hash.code) == (1, 0, 1)
     assert "use --yes to confirm" in unasked.err
@@ -355,7 +355,7 @@ def test_killed_between_a_retry_and_its_note_nothing_is_done_twice(shop: Shop) -
     assert killed.code == -signal.SIGKILL
     stored = shop.dump()[b"customer:8"]
 
-    [retried] = shop.told("retry", "customer:8")
+    [retried] = shop.records_of("retry", "customer:8")
 
     assert retried["reason"] == ""
     assert shop.dump()[b"customer:8"] == stored

@@ -40,7 +40,7 @@ class Killed(BaseException):
 
 
 def _fill(old: Any) -> None:
-    """A table with everything in it: keys to rename, dead members, records of no index, a bad record, life spans."""
+    """A table with everything in it: keys to rename, dead members, records of no index, a bad record, TTLs."""
     old.fill("customer:", 120)
     for pk in ("a:b", "c:d", "50%", "dead", "a%3Ab"):
         old.insert("customer:", pk, {"id": pk, "name": f"n{pk}"})
@@ -198,7 +198,7 @@ def test_no_acknowledged_record_of_a_live_old_writer_is_lost(project: Any, old: 
     for writer in writers:
         writer.join()
 
-    # What was acknowledged is there at once; the second run is for the index's life span, which the writers gave it.
+    # What was acknowledged is there at once; the second run is for the index's TTL, which the writers gave it.
     bound.register_model(Customer)
     found = {customer.id for customer in Customer.sync.select() or []}
     assert first.code == 0, first.err
