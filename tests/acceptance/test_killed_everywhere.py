@@ -192,7 +192,7 @@ _SCENES = {
 }
 
 
-class Stage:
+class Scenario:
     """Records and a chain on the server, put back as they were before each run."""
 
     def __init__(self, database: Any, chain: Chain, scene: Scene) -> None:
@@ -285,34 +285,36 @@ def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def stage(database: Any, chain: Callable[..., Chain], request: pytest.FixtureRequest) -> Iterator[Stage]:
+def scenario(database: Any, chain: Callable[..., Chain], request: pytest.FixtureRequest) -> Iterator[Scenario]:
     """What a scene needs."""
     scene = _SCENES[request.param]
     create: Step = ({"Customer": 1}, [CreateModel("Customer", _FIELDS, "id", "customer")])
-    yield Stage(database, chain(create, *scene.steps), scene)
+    yield Scenario(database, chain(create, *scene.steps), scene)
 
 
 @pytest.mark.parametrize("way", ["there", "back"])
-@pytest.mark.parametrize(("stage", "name"), [(name, name) for name in _SCENES], indirect=["stage"], ids=list(_SCENES))
-def test_killed_at_any_point_a_second_run_ends_as_if_it_had_not_been(stage: Stage, name: str, way: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "name"), [(name, name) for name in _SCENES], indirect=["scenario"], ids=list(_SCENES)
+)
+def test_killed_at_any_point_a_second_run_ends_as_if_it_had_not_been(scenario: Scenario, name: str, way: str) -> None:
     if way == "back":
-        stage.target = 1
-    first = stage.state()
+        scenario.target = 1
+    first = scenario.state()
     if way == "back":
-        stage.turn_round()
-    stage.reset()
-    points = stage.run(None).points
-    wanted = stage.state()
+        scenario.turn_round()
+    scenario.reset()
+    points = scenario.run(None).points
+    wanted = scenario.state()
     differing: list[tuple[int, str]] = []
 
     at = 0
     while True:
-        stage.reset()
-        killed = stage.run(at)
+        scenario.reset()
+        killed = scenario.run(at)
         if len(killed.points) <= at:
             break
-        assert stage.run(None).points
-        if stage.state() != wanted:
+        assert scenario.run(None).points
+        if scenario.state() != wanted:
             differing.append((at, killed.points[-1]))
         at += 1
 

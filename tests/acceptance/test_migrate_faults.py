@@ -16,7 +16,7 @@ import redis
 from redis_models.embedded import EmbeddedServer
 
 _MANY = 30_000
-_SOME = 2_500  # three steps of SCAN
+_FEW_STEPS = 2_500  # three steps of SCAN
 _FEW = 1_000  # five steps of SCAN where an accident is to happen
 _PLACES = {"server": 2, "python": 3}  # version whose migrations are done there
 
@@ -215,7 +215,7 @@ def test_what_two_stopped_runs_left_on_both_sides_is_brought_to_the_target_betwe
 def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, new_project: Any) -> None:
     server = new_server("--appendonly", "yes", "--hash-seed", "first")
     project = new_project(server)
-    project.fill(_SOME)
+    project.fill(_FEW_STEPS)
     project.deploy(2)
     _have_accident(project, "after", "checkpoint", 4, "SIGKILL").wait()
     server.kill()
@@ -223,8 +223,8 @@ def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, 
 
     done = project.end(_start(project))
     assert done.code == 0
-    assert json.loads(done.err.splitlines()[0])["seen"] < _SOME / 2  # it began anew
-    _assert_all(project, _SOME, 2)
+    assert json.loads(done.err.splitlines()[0])["seen"] < _FEW_STEPS / 2  # it began anew
+    _assert_all(project, _FEW_STEPS, 2)
 
 
 def test_ctrl_c_pauses_with_6_and_the_same_command_goes_on(shop: Any) -> None:

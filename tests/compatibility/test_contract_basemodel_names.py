@@ -60,12 +60,12 @@ def test_json_has_the_spaces_of_pydantic_1_and_takes_its_words() -> None:
 
 
 def test_json_does_not_use_json_default() -> None:
-    class Hooked(Book):
+    class WithHook(Book):
         @classmethod
         def json_default(cls, obj: Any) -> Any:
             return "hooked"
 
-    assert '"2020-01-01"' in Hooked(k="1").json()
+    assert '"2020-01-01"' in WithHook(k="1").json()
 
 
 @pytest.mark.parametrize("way", ["parse_obj", "parse_raw", "parse_file", "validate"])

@@ -106,7 +106,7 @@ KEPT: list[tuple[object, object, bytes]] = [
     (Sub, Sub(x=1, d=dt.date(2020, 1, 2)), b'{"x": 1, "d": "2020-01-02"}'),
 ]
 # annotation, value, our bytes, those of pydantic-aioredis (None if it failed), its defect in the contract
-MENDED: list[tuple[object, object, bytes, bytes | None, int]] = [
+REPAIRED: list[tuple[object, object, bytes, bytes | None, int]] = [
     (list[bool], [True], b"[true]", b'"[true]"', 25),
     (list[dt.date], [DAY], b'["2020-01-01"]', b'"[\\"2020-01-01\\"]"', 25),
     (list[Any], [1, None], b"[1, null]", b'"[1, null]"', 25),
@@ -185,7 +185,7 @@ def test_a_value_is_stored_as_pydantic_aioredis_stores_it(annotation: object, va
     assert back == value or back != back
 
 
-@pytest.mark.parametrize(("annotation", "value", "raw", "seed", "defect"), MENDED, ids=_named)
+@pytest.mark.parametrize(("annotation", "value", "raw", "seed", "defect"), REPAIRED, ids=_named)
 def test_a_value_that_pydantic_aioredis_lost_or_encoded_twice_comes_back(
     annotation: object, value: object, raw: bytes, seed: bytes | None, defect: int
 ) -> None:

@@ -194,8 +194,8 @@ def test_a_quarantine_that_cannot_be_read_is_not_copied_to_another_database(benc
 
 
 def test_who_may_not_ask_for_sizes_reads_all_the_same(bench: Bench) -> None:
-    rights = "on >pass ~* +@all -memory -llen -strlen"
-    bench.client.execute_command("ACL", "SETUSER", "reader", *rights.split())
+    permissions = "on >pass ~* +@all -memory -llen -strlen"
+    bench.client.execute_command("ACL", "SETUSER", "reader", *permissions.split())
     socket = bench.project.server.socket_path
     bench.project.settings(REDIS_URL=f"unix://reader:pass@{socket}", APPS=["shop"])
 

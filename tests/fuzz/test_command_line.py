@@ -100,7 +100,7 @@ SETTINGS: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value"), SETTINGS, ids=lambda one: repr(one)[:40])
+@pytest.mark.parametrize(("name", "value"), SETTINGS, ids=lambda parameter: repr(parameter)[:40])
 def test_a_nonsensical_setting_is_refused_in_one_line(project: Any, server: Any, name: str, value: Any) -> None:
     settings = {"REDIS_URL": server.url, "APPS": ["shop"], name: value}
     text = "".join(

@@ -174,7 +174,7 @@ class Depot(Scheduler):
         for command in actor.pending or ():
             scan = scan_of(command)
             if isinstance(actor, Mover) and scan is not None and str(scan[1]) == "0":
-                actor.walk_began[str(scan[3]).partition(":")[0]] = self._step
+                actor.scan_began[str(scan[3]).partition(":")[0]] = self._step
         is_in_charge = isinstance(actor, Mover) and str(actor.epoch) == before.lease.get("epoch")
         replies = self.wire.send(cast("Sequence[Command]", actor.pending))
         was, self.parcels = self.parcels, self._read()
@@ -246,7 +246,7 @@ class Depot(Scheduler):
         return parcel if parcel.version > goal else parcel.at_version(goal).moved()
 
     def _behind(self, goal: int, mover: Mover) -> list[str]:
-        """Give the records that are not where and what they are to be, though the last walk must have met them so.
+        """Give the records that are not where and what they are to be, though the last scan must have met them so.
 
         What older code wrote behind an earlier run, under keys that the plan has no more to do with, is not met.
         """
@@ -261,7 +261,7 @@ class Depot(Scheduler):
     def _must_be_met(self, mark: str, table: str, mover: Mover) -> bool:
         if mark not in self._touched:
             return True
-        return f"{table}:" in mover.places and self._touched[mark] < mover.walk_began.get(table, -1)
+        return f"{table}:" in mover.places and self._touched[mark] < mover.scan_began.get(table, -1)
 
     def _rest(self) -> None:
         """Let everybody end, mend and make way, and migrate to every goal left: then all is where it is to be."""

@@ -147,10 +147,10 @@ class Mover(RunnerProcess):
     def __init__(self, name: str, depot: "Depot", wish: Wish) -> None:
         super().__init__(name, cast(Any, depot), depot.wire, depot.code.chain, wish)
         self._depot = depot
-        self.walk_began: dict[str, int] = {}  # by table, the step at which it began to meet all records last
+        self.scan_began: dict[str, int] = {}  # by table, the step at which it began to meet all records last
 
     def begin(self, step: int, which: int, near: Sequence[str]) -> str:
-        self.walk_began = {}
+        self.scan_began = {}
         return super().begin(step, which, near)
 
     def versions_at(self, goal: int) -> dict[str, int]:

@@ -199,8 +199,8 @@ def _no_undo_fields(patch: pytest.MonkeyPatch) -> None:
     """The server's scripts keep nothing of what they overwrite and remove."""
     run_of: Callable[..., symbolic.Run] = symbolic.run_of
 
-    def careless(stages: Any) -> symbolic.Run:
-        return replace(run_of(stages), keeps=[])
+    def careless(steps: Any) -> symbolic.Run:
+        return replace(run_of(steps), keeps=[])
 
     patch.setattr(program, "run_of", careless)
 
@@ -299,12 +299,12 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "not in the index",
     ),
     "no undo fields": Mutant(_no_undo_fields, "rollback", _RECORD),
-    "a walk that was gone on with counts as a whole one": Mutant(
+    "a scan that was gone on with counts as a whole one": Mutant(
         recoded(pass_runner.PassRunner, "_repeat_until_stable", 'is_whole = cursor == "0" and ', "is_whole = "),
         "late deaths",
         _NOT_THERE,
     ),
-    "a restart within a walk is not noticed": Mutant(
+    "a restart within a scan is not noticed": Mutant(
         recoded(pass_runner.PassRunner, "_repeat_until_stable", " and run_id == (yield from server_run_id())", ""),
         "restarts",
         _NOT_THERE,
@@ -317,7 +317,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),
     "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
-    "ledger without a clean walk": Mutant(_no_clean_scan, "restarts", _NOT_THERE),
+    "ledger without a clean scan": Mutant(_no_clean_scan, "restarts", _NOT_THERE),
     "contested records given up": Mutant(
         _edited(compare_and_set, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "last races", _NOT_THERE
     ),

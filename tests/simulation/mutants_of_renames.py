@@ -37,7 +37,7 @@ def _retried_without_a_move(patch: pytest.MonkeyPatch) -> None:
 
 
 def _all_let_out(patch: pytest.MonkeyPatch) -> None:
-    """A whole walk lets out of quarantine what it could not rewrite, too."""
+    """A whole scan lets out of quarantine what it could not rewrite, too."""
     release: Callable[..., RoundTrips[None]] = quarantine.QuarantinePolicy.release
 
     def careless(self: Any, lease: Any, keys: Any, failing: object) -> RoundTrips[None]:

@@ -182,19 +182,19 @@ class Truth:
         keys = [event for event in self.history if event.startswith(f"{kind.table}:")] if key is None else [key]
         return any(is_stuck(state, version) for key in keys for state in self.states_since(key, step))
 
-    def behind(self, kind: Kind, version: int, walk_began: int, *, leaves_newer: bool) -> list[str]:
+    def behind(self, kind: Kind, version: int, scan_began: int, *, leaves_newer: bool) -> list[str]:
         """Give the records at another version for which there is no reason: neither quarantine nor a later action.
 
         Args:
             kind: The model.
             version: Where a run led them.
-            walk_began: Step at which it began to meet them.
+            scan_began: Step at which it began to meet them.
             leaves_newer: Whether it led up, so that records beyond are left as newer code wrote them.
         """
         return [
             key
             for key, state in sorted(self.states.items())
-            if kind_of(key) is kind and state.version != version and self.since.get(key, -1) <= walk_began
+            if kind_of(key) is kind and state.version != version and self.since.get(key, -1) <= scan_began
             if key not in self.seen.quarantine and not (leaves_newer and state.version > version)
         ]
 

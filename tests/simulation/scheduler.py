@@ -115,10 +115,10 @@ class Scheduler:
 
     def _hears_nothing(self, actor: Actor) -> None:
         """Break the connection of an actor behind its batch: its driver sends that again, or it ends in an error."""
-        trial = RetryState(actor.pending or (), "the server")
-        trial.is_sent = True
+        retry = RetryState(actor.pending or (), "the server")
+        retry.is_sent = True
         try:
-            trial.pause_after(ConnectionError("the connection broke"))
+            retry.pause_after(ConnectionError("the connection broke"))
         except ServerUnreachableError as exc:
             self._hears(actor, exc)
 

@@ -62,10 +62,10 @@ class World(Scheduler):
         super().__init__(Wire(client), code.chain, goals)
         self.truth = Truth(self.wire)
         self._code = code
-        # When walks of each table began: the last of all, and by epoch, those on one run of the server, and whole ones.
-        self._walk_began: dict[str, int] = {}
+        # When scans of each table began: the last of all, and by epoch, those on one run of the server, and whole ones.
+        self._scan_began: dict[str, int] = {}
         self._under_way: dict[tuple[int | None, str], int] = {}
-        self._whole_walk_began: dict[tuple[int | None, str], int] = {}
+        self._whole_scan_began: dict[tuple[int | None, str], int] = {}
         self._late: list[Late] = []
         self._abandoned: dict[str, Abandoned] = {}  # by each process, as its clients of the server have it
         self.runners = [self._runner("runner A", self.wish), self._runner("runner B", self.wish)]
@@ -291,14 +291,14 @@ class World(Scheduler):
         return actor.answered
 
     def _scans_on(self, runner: Actor, scan: Command, reply: Any) -> None:
-        """Take note of where walks begin, and of whole ones."""
+        """Take note of where scans begin, and of whole ones."""
         step = scan_of(scan)
         assert step is not None
         table = str(step[3]).partition(":")[0]
         if str(step[1]) == "0":
-            self._walk_began[table] = self._under_way[runner.epoch, table] = self._step
+            self._scan_began[table] = self._under_way[runner.epoch, table] = self._step
         if reply[0] == b"0" and (began := self._under_way.pop((runner.epoch, table), None)) is not None:
-            self._whole_walk_began[runner.epoch, table] = began
+            self._whole_scan_began[runner.epoch, table] = began
 
     def _check_lease(self, name: str, epoch: int | None, before: Seen, *, is_taken: bool) -> None:
         """A runner without a lease may only take a free one, under a new epoch."""
@@ -328,15 +328,15 @@ class World(Scheduler):
         self._check_journal()
 
     def _check_applied(self, runner: RunnerProcess) -> None:
-        """What is recorded is so: all are at the goal, but those written elsewhere behind the last whole walk."""
+        """What is recorded is so: all are at the goal, but those written elsewhere behind the last whole scan."""
         seen, chain = self.truth.seen, self._code.chain
         applied = frozenset(link.id for link in chain.migrations[: runner.goal])
         if seen.ledger != applied or seen.snapshot != chain.snapshots[runner.goal].to_json() or seen.journal:
             raise Violation(f"{runner.name} is at {runner.goal}, but recorded {seen.ledger}, {seen.journal}")
         for kind in KINDS:
             # A plan that leaves a model alone does not scan it, and trusts that no other client wrote to it.
-            unscanned = self._step if kind.name in runner.walks else -1
-            began = self._whole_walk_began.get((runner.epoch, kind.table), unscanned)
+            unscanned = self._step if kind.name in runner.scans else -1
+            began = self._whole_scan_began.get((runner.epoch, kind.table), unscanned)
             version = runner.versions[kind.name]
             if behind := self.truth.behind(kind, version, began, leaves_newer=runner.leaves_newer):
                 raise Violation(f"{runner.name} says that all is at {runner.goal}, but these are not: {behind}")
@@ -347,7 +347,7 @@ class World(Scheduler):
         if journal.get("run_id") != self.wire.run_id or journal.get("cursor", "0") == "0":
             return
         kind = next(kind for kind in KINDS if journal["model"].startswith(f"{kind.name} "))
-        version, began = kind.versions[int(journal["target"])], self._walk_began.get(kind.table, -1)
+        version, began = kind.versions[int(journal["target"])], self._scan_began.get(kind.table, -1)
         leaves_newer = journal["reach"] == journal["target"]
         for key in self.truth.behind(kind, version, began, leaves_newer=leaves_newer):
             is_passed = self.wire.place_of(key.encode()) < int(journal["cursor"])

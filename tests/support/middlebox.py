@@ -168,9 +168,9 @@ class _Relayed:
         hang_up(self.client, self.server)
 
 
-def hang_up(*some: Any) -> None:
+def hang_up(*sockets: Any) -> None:
     """End sockets."""
-    for writer in some:
+    for writer in sockets:
         with contextlib.suppress(OSError):
             writer.shutdown(socket.SHUT_RDWR)
         writer.close()

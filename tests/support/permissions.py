@@ -218,7 +218,7 @@ def verified(project: Project) -> None:
     assert project.run("verify").code == 0
 
 
-def mended(project: Project) -> None:
+def repaired(project: Project) -> None:
     spoilt(project)
     with plain(project) as client:
         client.hset("customer:3", "age", "3")
@@ -361,7 +361,7 @@ ACTIONS: Final[dict[str, dict[str, Action]]] = {
         "stamp": Action(stamped, run("stamp", "shop", "3")),
         "purge, verified": Action(verified, run("purge", "shop", "--yes")),
         "purge": Action(new_records, run("purge", "shop", "--yes", "--unverified")),
-        "quarantine retry": Action(mended, run("quarantine", "retry", "customer:3")),
+        "quarantine retry": Action(repaired, run("quarantine", "retry", "customer:3")),
         "quarantine set": Action(spoilt, run("quarantine", "set", "customer:3", "age=7")),
         "quarantine drop": Action(spoilt, run("quarantine", "drop", "customer:3", "--yes")),
     },

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-_STOPPED_AND_MENDED = {
+_STOPPED_AND_REPAIRED = {
     "a conversion": (
         "name: str = ''",
         "name: int = 0",
@@ -42,7 +42,9 @@ def _fill(shop: Any, name: str, count: int = 30) -> None:
 
 @pytest.mark.parametrize("is_given_up", [False, True], ids=["goes on", "is given up"])
 @pytest.mark.parametrize(
-    ("old", "new", "good", "bad", "line", "repaired", "becomes"), _STOPPED_AND_MENDED.values(), ids=_STOPPED_AND_MENDED
+    ("old", "new", "good", "bad", "line", "repaired", "becomes"),
+    _STOPPED_AND_REPAIRED.values(),
+    ids=_STOPPED_AND_REPAIRED,
 )
 def test_a_stopped_run_takes_the_function_that_it_asked_for(
     shop: Any,
@@ -239,8 +241,8 @@ _BACK_OF = {
         "name: str | None = None",
         {"name": "None"},
         "give back= a function that makes str of it",
-        ('"str | None")', '"str | None", back=lambda nothing: "nobody")'),
-        {"name": b"nobody"},
+        ('"str | None")', '"str | None", back=lambda nothing: "unknown")'),
+        {"name": b"unknown"},
     ),
     "a transformation": (
         'migrations.Transform("Item", shout)',

@@ -46,8 +46,8 @@ def without(database: Any, server: Any) -> Iterator[Callable[[str], SyncClient]]
     """Give what makes a client of a user who may call everything but some commands."""
 
     def make(denied: str) -> SyncClient:
-        rights = [f"-{word}" for word in denied.split()]
-        database.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *rights)
+        permissions = [f"-{word}" for word in denied.split()]
+        database.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *permissions)
         return SyncClient(server.client(username="bob", password="pw"), "test")
 
     yield make
@@ -93,7 +93,7 @@ def test_a_lacking_right_is_named_with_its_cure_before_anything_is_written(
     assert all(record[0][b"_v"] == b"2" for key, record in database.dump().items() if not key.endswith("__index"))
 
 
-def test_all_lacking_rights_are_named_at_once(
+def test_all_missing_permissions_are_named_at_once(
     database: Any, links: Callable[..., Chain], without: Callable[[str], SyncClient]
 ) -> None:
     with pytest.raises(ServerRefusedError, match=r"denies RENAME, ZREM .*\+rename \+zrem'"):

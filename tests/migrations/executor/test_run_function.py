@@ -75,7 +75,7 @@ class Shop:
         if self.during is not None:
             self.during(context)
 
-    def journey(self, target: int) -> RunPlan:
+    def run_plan(self, target: int) -> RunPlan:
         return make_run_plan(self.chain, run(self.exchange, self.shelf.read()), target)
 
     def migrate(self, target: int, *, run_again: bool = False, segments: int = 99, life_s: float = 30.0) -> list[int]:
@@ -86,7 +86,7 @@ class Shop:
                 self.exchange,
                 lease,
                 self.shelf,
-                self.journey(target),
+                self.run_plan(target),
                 lambda state: make_run_plan(self.chain, state, target),
                 policy=Policy(fixed_throttle(100)),
                 report=self.progress.append,
@@ -124,7 +124,7 @@ def _fail(_: RunContext) -> None:
 def _stops(shop: Shop, start: int, target: int) -> Sequence[tuple[int, int]]:
     if start:
         shop.migrate(start)
-    return [(segment.start, segment.target) for segment in shop.journey(target).segments]
+    return [(segment.start, segment.target) for segment in shop.run_plan(target).segments]
 
 
 @pytest.mark.parametrize(

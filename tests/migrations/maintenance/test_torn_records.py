@@ -79,11 +79,11 @@ def test_an_extra_field_of_an_old_name_is_torn_only_if_it_is_what_was_kept(store
 
     store.register_model(Loose)
     record = {"_v": b"2", "id": b"1", "town": b"Rome", "_b2.0.town": b"Rome"}
-    shape, others = Loose.__mapper__, {"town"}
+    mapper, others = Loose.__mapper__, {"town"}
 
-    assert list(torn_fields(shape, record, others)) == ["town"]
-    assert list(torn_fields(shape, {**record, "town": b'"meant"'}, others)) == []
-    assert list(torn_fields(shape, {**record, "_v": b"9" * 5000}, others)) == []
+    assert list(torn_fields(mapper, record, others)) == ["town"]
+    assert list(torn_fields(mapper, {**record, "town": b'"meant"'}, others)) == []
+    assert list(torn_fields(mapper, {**record, "_v": b"9" * 5000}, others)) == []
 
 
 def test_a_record_that_is_not_at_the_version_is_not_called_torn(filled: Any) -> None:

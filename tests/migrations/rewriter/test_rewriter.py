@@ -44,18 +44,18 @@ def _without_python(program: Program) -> Program:
 
 
 @given(
-    stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3),
+    version_steps=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3),
     record=drawn_records,
     is_stamped=st.booleans(),
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_script_does_what_the_steps_say_and_the_way_back_restores_the_bytes(
-    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes], is_stamped: bool
+    leased: tuple[redis.Redis, SyncClient], version_steps: list[list[Step]], record: dict[str, bytes], is_stamped: bool
 ) -> None:
     client, exchange = leased
     before = {**record, "other": b"x", **({"_v": b"1"} if is_stamped else {})}
-    upgrade_path = path_of(*stages)
-    target = len(stages) + 1
+    upgrade_path = path_of(*version_steps)
+    target = len(version_steps) + 1
     expected = on_paper(upgrade_path, before, target)
     put(client, before)
 
@@ -71,21 +71,21 @@ def test_the_script_does_what_the_steps_say_and_the_way_back_restores_the_bytes(
 
 
 _dense = st.lists(st.sampled_from(POOL), min_size=len(POOL), max_size=len(POOL)).map(
-    lambda images: dict(zip(POOL, images, strict=True))
+    lambda values: dict(zip(POOL, values, strict=True))
 )
 _conversions = st.builds(
     conversion, st.just("a"), _dense | drawn_tables, _dense, st.just(list(POOL)) | st.just([b"None"]), st.booleans()
 )
 
 
-@given(stages=st.lists(st.lists(_conversions, min_size=1, max_size=2), min_size=1, max_size=3))
+@given(version_steps=st.lists(st.lists(_conversions, min_size=1, max_size=2), min_size=1, max_size=3))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_conversions_in_the_server_store_the_undo_fields_that_python_would(
-    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]]
+    leased: tuple[redis.Redis, SyncClient], version_steps: list[list[Step]]
 ) -> None:
     client, exchange = leased
-    upgrade_path = path_of(*stages)
-    target = len(stages) + 1
+    upgrade_path = path_of(*version_steps)
+    target = len(version_steps) + 1
     keys = [b"m:%d" % number for number in range(len(POOL))]
     records = {key: {"a": raw, "_v": b"1"} for key, raw in zip(keys, POOL, strict=True)}
     for key, record in records.items():
@@ -153,15 +153,15 @@ def test_a_constant_that_cannot_be_converted_leaves_the_records_to_python(
     }  # fmt: skip
 
 
-@given(stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
+@given(version_steps=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_compare_and_set_does_what_the_steps_say(
-    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
+    leased: tuple[redis.Redis, SyncClient], version_steps: list[list[Step]], record: dict[str, bytes]
 ) -> None:
     client, exchange = leased
     before = {**record, "other": b"x", "_v": b"1"}
-    upgrade_path = path_of(*stages)
-    target = len(stages) + 1
+    upgrade_path = path_of(*version_steps)
+    target = len(version_steps) + 1
     expected = on_paper(upgrade_path, before, target)
     assume(expected is not None)
     put(client, before)
@@ -171,17 +171,17 @@ def test_compare_and_set_does_what_the_steps_say(
     assert run(exchange, rewrite_here(FENCE, upgrade_path, target, [KEY], 100)) == Outcome(skipped=1)
 
 
-@given(stages=st.lists(st.lists(drawn_steps, max_size=3), min_size=2, max_size=3), record=drawn_records)
+@given(version_steps=st.lists(st.lists(drawn_steps, max_size=3), min_size=2, max_size=3), record=drawn_records)
 @settings(max_examples=200, deadline=None)
 def test_one_pass_over_several_versions_equals_one_pass_for_each(
-    stages: list[list[Step]], record: dict[str, bytes]
+    version_steps: list[list[Step]], record: dict[str, bytes]
 ) -> None:
-    upgrade_path = path_of(*stages)
-    fused = on_paper(upgrade_path, record, len(stages) + 1)
+    upgrade_path = path_of(*version_steps)
+    fused = on_paper(upgrade_path, record, len(version_steps) + 1)
     assume(fused is not None)
 
     one_by_one: Mapping[str, bytes] = record
-    for target in range(2, len(stages) + 2):
+    for target in range(2, len(version_steps) + 2):
         one_by_one = upgrade_path.rewrite(one_by_one, target).fields
 
     assert fused == one_by_one

@@ -56,7 +56,7 @@ def shop(project: Any) -> Shop:
 
 
 def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, until: Callable[..., None]) -> None:
-    nobody = shop.status()
+    idle = shop.status()
     running = shop.start()
     shown = shop.say("--status")
     paused = shop.say("--pause")
@@ -72,7 +72,7 @@ def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, un
     resumed = shop.say("--resume")
     done = shop.project.end(running)
 
-    assert (nobody["runner"], nobody["apps"]["shop"]) == (None, {"run": None, "quarantined": 0})
+    assert (idle["runner"], idle["apps"]["shop"]) == (None, {"run": None, "quarantined": 0})
     assert (paused.code, resumed.code, done.code) == (0, 0, 0)
     assert f"Runner: {os.uname().nodename} (process {running.pid}); its lease expires in" in shown.out
     assert "shop: running, target 0003_retype" in shown.out
@@ -114,12 +114,12 @@ def test_a_run_that_was_paused_and_killed_is_finished_by_a_plain_migrate(
     running.wait()
 
     stopped = shop.say("--status")
-    nobody = shop.say("--resume")
+    idle = shop.say("--resume")
     done = shop.migrate()
 
     assert "shop: stopped before it was complete, target 0003_retype" in stopped.out
     assert "No run is active." in stopped.out
-    assert nobody.code == 1
+    assert idle.code == 1
     assert done.code == 0
     shop.assert_whole()
 
