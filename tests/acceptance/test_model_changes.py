@@ -249,9 +249,12 @@ def test_a_key_that_loses_its_default_is_asked_about_and_filled_where_it_is_abse
 
     assert field_change.change("places: list[Place]", required) == 3
     assert (
-        "Customer.places.city: str is required and has no default; existing records do not have it" in field_change.project.err
+        "Customer.places.city: str is required and has no default; existing records do not have it"
+        in field_change.project.err
     )
-    assert field_change.change("places: list[Place]", required, "--default", "Customer.places.city='?'") == 0, field_change.project.err
+    assert field_change.change("places: list[Place]", required, "--default", "Customer.places.city='?'") == 0, (
+        field_change.project.err
+    )
     assert field_change.migrate() == {"places": '[{"zip": "1", "city": "?"}, {"zip": "2", "city": "Y"}]'}
     assert field_change.go_back() == before
 
