@@ -52,7 +52,7 @@ def _chosen() -> tuple[str, str]:
     folders = (bundled and bundled.submodule_search_locations) or ()
     own = [str(path) for folder in folders for path in Path(folder).glob("_binaries/*/valkey-server")]
     path = shutil.which(os.environ.get(VARIABLE) or (own or [server_binary()])[0])
-    assert path is not None, f"{VARIABLE}={os.environ.get(VARIABLE)!r} is no executable file"
+    assert path is not None, f"{VARIABLE}={os.environ.get(VARIABLE)!r} is not an executable file"
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
     return path, re.sub(r"(\w+) server v=([\d.]+).*", r"\1 \2", said.strip())
 

@@ -96,7 +96,7 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
     problems += [*_pending(app, chain, plan.start), *([] if is_unmade else _unreadable(context, app, chain))]
     positions = range(plan.start + 1, chain.head_position + 1)
     findings = findings_of(chain, positions, samples_of(client, chain, positions), hooks) if positions else []
-    return problems, with_idle(client, chain, findings, chain.head_position, plan.works)
+    return problems, with_idle(client, chain, findings, chain.head_position, plan.passes)
 
 
 def _unreadable(context: CliContext, app: App, chain: Chain) -> list[str]:

@@ -90,7 +90,7 @@ def _print_operations(context: CliContext, chain: Chain, link: LoadedMigration, 
     for operation in reversed(link.operations) if backwards else link.operations:
         risk = "" if operation.risk is Risk.NONE else f"   ({operation.risk})"
         context.out(f"  {operation.describe()}{risk}")
-        context.out(f"      back: {operation.way_back()}")
+        context.out(f"      back: {operation.describe_reverse()}")
     for lineage, before, after in explained_models(chain, position):
         is_static = not backwards and lineage.path.is_static(before.version, after.version)
         where = "in the server" if is_static else "in Python, with compare-and-set"

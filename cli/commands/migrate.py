@@ -211,10 +211,10 @@ def _show(context: CliContext, client: SyncClient, tasks: list[AppTask], only_pl
     documents: list[object] = []
     for task in tasks:
         run_plan = task.run_plan
-        counts = {work.label: run(client, index_size(work.keys)) for work in run_plan.works}
+        counts = {rewrite_pass.label: run(client, index_size(rewrite_pass.keys)) for rewrite_pass in run_plan.passes}
         objections = [str(objection) for objection in run_plan.objections(run_again=run_again)]
         findings = [finding_document(finding) for finding in task.findings]
-        notes = unchecked_constraints(run_plan.chain, run_plan.works, run_plan.start, run_plan.target)
+        notes = unchecked_constraints(run_plan.chain, run_plan.passes, run_plan.start, run_plan.target)
         documents.append({**plan_document(run_plan, counts, objections), "findings": findings, "notes": notes})
         if only_plan or not run_plan.is_empty:
             for line in plan_lines(run_plan, context.store.address, counts, is_full=context.verbosity > 1):
@@ -246,7 +246,7 @@ def _consented(
 
 
 def _confirm(tasks: list[AppTask]) -> None:
-    if any(task.run_plan.works for task in tasks):
+    if any(task.run_plan.passes for task in tasks):
         click.confirm("Rewrite these records?", abort=True, err=True)
     elif any(task.run_plan.has_steps for task in tasks):
         click.confirm("Call these functions?", abort=True, err=True)

@@ -47,7 +47,9 @@ def _print(context: CliContext, rehearsal: Rehearsal, limit: int | None) -> None
     parts = [f"{rehearsal.changed:,} would be rewritten", f"{unchanged:,} would stay as they are"]
     parts += [f"{rehearsal.failed:,} cannot be rewritten"] if rehearsal.failed else []
     read = records if limit is None else f"a sample of {records}"
-    context.out(f"{rehearsal.work.label} to version {rehearsal.work.target}: {read}, {', '.join(parts)}")
+    context.out(
+        f"{rehearsal.rewrite_pass.label} to version {rehearsal.rewrite_pass.target}: {read}, {', '.join(parts)}"
+    )
     for failure in rehearsal.failures:
         context.out(f"  ! {printable(failure.key)}: {failure.reason}")
     if rehearsal.failed > len(rehearsal.failures):
@@ -64,8 +66,8 @@ def _print(context: CliContext, rehearsal: Rehearsal, limit: int | None) -> None
 
 def _document(rehearsal: Rehearsal) -> dict[str, object]:
     return {
-        "pass": rehearsal.work.label,
-        "to": rehearsal.work.target,
+        "pass": rehearsal.rewrite_pass.label,
+        "to": rehearsal.rewrite_pass.target,
         "records": rehearsal.records,
         "changed": rehearsal.changed,
         "failed": rehearsal.failed,

@@ -38,10 +38,10 @@ def plan_document(run_plan: RunPlan, counts: Mapping[str, int], objections: Sequ
         "from": run_plan.start,
         "to": run_plan.target,
         "resumes": run_plan.is_resumed,
-        "apply": [{"id": link.id, "name": link.name} for link in run_plan.applied],
-        "unapply": [{"id": link.id, "name": link.name} for link in run_plan.unapplied],
+        "apply": [{"id": migration.id, "name": migration.name} for migration in run_plan.applied],
+        "unapply": [{"id": migration.id, "name": migration.name} for migration in run_plan.unapplied],
         "destructive": list(run_plan.destructive),
-        "passes": [_pass_document(work, counts) for work in run_plan.works],
+        "passes": [_pass_document(rewrite_pass, counts) for rewrite_pass in run_plan.passes],
         "legs": [_segment_document(segment, counts) for segment in run_plan.segments],
         "objections": list(objections),
     }
@@ -53,34 +53,34 @@ def _segment_document(segment: Plan, counts: Mapping[str, int]) -> dict[str, obj
         "from": segment.start,
         "to": segment.target,
         "calls": None if step is None else function_name(_called(segment, step)),
-        "passes": [_pass_document(work, counts) for work in segment.works],
+        "passes": [_pass_document(rewrite_pass, counts) for rewrite_pass in segment.passes],
         "moves": [{"from": move.keys.start, "to": move.after.keys.start} for move in segment.moves],
     }
 
 
-def _pass_document(work: RewritePass, counts: Mapping[str, int]) -> dict[str, object]:
+def _pass_document(rewrite_pass: RewritePass, counts: Mapping[str, int]) -> dict[str, object]:
     return {
-        "model": work.route.model,
-        "to_version": work.target,
-        "records": counts.get(work.label, 0),
-        "in_server": work.is_in_server,
+        "model": rewrite_pass.path.model,
+        "to_version": rewrite_pass.target,
+        "records": counts.get(rewrite_pass.label, 0),
+        "in_server": rewrite_pass.is_in_server,
     }
 
 
 def _segment_lines(segment: Plan, counts: Mapping[str, int], is_full: bool) -> list[str]:
     lines: list[str] = []
-    for link in segment.applied:
-        lines.append(f"  {link.name}  {link.id}")
-        for operation in link.operations:
+    for migration in segment.applied:
+        lines.append(f"  {migration.name}  {migration.id}")
+        for operation in migration.operations:
             lines += _operation_lines(_sign(operation.is_destructive), operation, is_full)
-    for link in segment.unapplied:
-        lines.append(f"  take back {link.name}  {link.id}")
-        for operation in reversed(link.operations):
+    for migration in segment.unapplied:
+        lines.append(f"  take back {migration.name}  {migration.id}")
+        for operation in reversed(migration.operations):
             lines += _operation_lines("<", operation, is_full)
     step = step_of(segment)
     if step is not None:
         lines.append(f"  calls {function_name(_called(segment, step))} once; {_repetition(step)}")
-    lines += [_pass_line(work, counts.get(work.label, 0), segment) for work in segment.works]
+    lines += [_pass_line(rewrite_pass, counts.get(rewrite_pass.label, 0), segment) for rewrite_pass in segment.passes]
     lines += [f"  rename keys {move.label}; other code does not find a record while it moves" for move in segment.moves]
     return lines
 
@@ -90,7 +90,7 @@ def _operation_lines(sign: str, operation: Operation, is_full: bool) -> list[str
     if not is_full:
         return [line]
     risk = "" if operation.risk is Risk.NONE else f"  ({operation.risk})"
-    return [line + risk, f"        back: {operation.way_back()}"]
+    return [line + risk, f"        back: {operation.describe_reverse()}"]
 
 
 def _called(segment: Plan, step: Run) -> Callable[..., object]:
@@ -101,12 +101,12 @@ def _repetition(step: Run) -> str:
     return "it may run twice" if step.may_run_twice else "if it is interrupted, --run-again is needed to call it again"
 
 
-def _pass_line(work: RewritePass, count: int, segment: Plan) -> str:
-    where = "in the server" if work.is_in_server else "in Python, with compare-and-set"
-    is_alone = sum(other.route is work.route for other in segment.works) == 1
-    name = work.route.model if is_alone else work.label
+def _pass_line(rewrite_pass: RewritePass, count: int, segment: Plan) -> str:
+    where = "in the server" if rewrite_pass.is_in_server else "in Python, with compare-and-set"
+    is_alone = sum(other.path is rewrite_pass.path for other in segment.passes) == 1
+    name = rewrite_pass.path.model if is_alone else rewrite_pass.label
     records = f"about {counted(count, 'record')}"
-    return f"  pass over {name} to version {work.target}: {records}, {where}, {_duration(work, count)}"
+    return f"  pass over {name} to version {rewrite_pass.target}: {records}, {where}, {_duration(rewrite_pass, count)}"
 
 
 def _headline(run_plan: RunPlan) -> str:
@@ -117,12 +117,12 @@ def _headline(run_plan: RunPlan) -> str:
     if not run_plan.applied and not run_plan.unapplied:
         migrations = "bring records to the current version"
     resumed = ", resuming an unfinished run" if run_plan.is_resumed else ""
-    passes = sum(len(segment.works) + len(segment.moves) for segment in run_plan.segments)
+    passes = sum(len(segment.passes) + len(segment.moves) for segment in run_plan.segments)
     return f"{migrations}, {counted(passes, 'pass', 'passes')}{resumed}"
 
 
-def _duration(work: RewritePass, count: int) -> str:
-    seconds = count / (IN_SERVER_RATE if work.is_in_server else IN_CLIENT_RATE)
+def _duration(rewrite_pass: RewritePass, count: int) -> str:
+    seconds = count / (IN_SERVER_RATE if rewrite_pass.is_in_server else IN_CLIENT_RATE)
     return "under a second" if seconds < 1 else f"about {seconds:.0f} s"
 
 

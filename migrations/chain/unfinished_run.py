@@ -40,13 +40,13 @@ def digest_of(migrations: Iterable[LoadedMigration], snapshots: Iterable[Snapsho
     """
     lines: list[str] = []
     for migration, snapshot in zip(migrations, snapshots, strict=True):
-        operations = [operation for operation in migration.operations if not _is_way_back_only(operation)]
+        operations = [operation for operation in migration.operations if not _is_reverse_only(operation)]
         lines.append(f"{migration.id} {snapshot.fingerprint} {_spelled(operations)}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _is_way_back_only(operation: Operation) -> bool:
-    return isinstance(operation, AlterField) and operation.is_way_back_only
+def _is_reverse_only(operation: Operation) -> bool:
+    return isinstance(operation, AlterField) and operation.is_reverse_only
 
 
 def _spelled(value: object) -> str:

@@ -37,7 +37,7 @@ class Pages:
     """The pages of one scan.
 
     Args:
-        work: The pass.
+        record_pass: The pass.
         strategy: Rewrites them.
         cursor: Where the scan begins.
 
@@ -45,21 +45,21 @@ class Pages:
         is_over: Whether the last page was given.
     """
 
-    def __init__(self, work: RewritePass | RenameKeysPass, strategy: RewriteStrategy, cursor: str) -> None:
+    def __init__(self, record_pass: RewritePass | RenameKeysPass, strategy: RewriteStrategy, cursor: str) -> None:
         self.is_over = False
-        self._work, self._strategy, self._cursor = work, strategy, cursor
-        self._ahead: PendingReplies | None = None
+        self._pass, self._strategy, self._cursor = record_pass, strategy, cursor
+        self._replies: PendingReplies | None = None
 
     def next(self, throttle: ThrottleState) -> RoundTrips[Page]:
         """Give the next page; one that was not asked for is as large as the throttle allows."""
-        if self._ahead is not None:
-            page = yield from self._arrived(self._ahead)
-        elif isinstance(self._work, RewritePass) and not self._strategy.expects_outdated:
-            page = yield from self._looked_through(self._work, throttle)
+        if self._replies is not None:
+            page = yield from self._pipelined_page(self._replies)
+        elif isinstance(self._pass, RewritePass) and not self._strategy.expects_outdated:
+            page = yield from self._outdated_page(self._pass, throttle)
         else:
-            reads_ahead = throttle.is_unthrottled or not self._strategy.needs_unthrottled
-            page = yield from self._scanned(self._strategy.page_size if reads_ahead else 1)
-        self._ahead = None
+            reads_whole_page = throttle.is_unthrottled or not self._strategy.needs_unthrottled
+            page = yield from self._scanned_page(self._strategy.page_size if reads_whole_page else 1)
+        self._replies = None
         self._cursor, self.is_over = page.following, page.following == "0"
         return page
 
@@ -67,24 +67,24 @@ class Pages:
         """Ask for the next page while a batch is in flight, unless there is a throttle, or few records are outdated."""
         strategy = self._strategy
         is_useful = strategy.max_in_flight > 1 and strategy.expects_outdated and throttle.is_unthrottled
-        if is_useful and self._ahead is None and not self.is_over:
-            self._ahead = yield from pipelined([scanning(self._cursor, self._work.keys, strategy.page_size)])
+        if is_useful and self._replies is None and not self.is_over:
+            self._replies = yield from pipelined([scanning(self._cursor, self._pass.keys, strategy.page_size)])
 
-    def _arrived(self, ahead: PendingReplies) -> RoundTrips[Page]:
-        cursor, keys = scanned(check((yield from ahead.wait()))[0], self._work.keys)
+    def _pipelined_page(self, replies: PendingReplies) -> RoundTrips[Page]:
+        cursor, keys = scanned(check((yield from replies.wait()))[0], self._pass.keys)
         return Page(keys, 0, cursor)
 
-    def _looked_through(self, work: RewritePass, throttle: ThrottleState) -> RoundTrips[Page]:
+    def _outdated_page(self, rewrite_pass: RewritePass, throttle: ThrottleState) -> RoundTrips[Page]:
         # A look at a stamp takes a fifth of what it takes to rewrite a record.
         most = 5 * throttle.batch_size * (1 + throttle.is_unthrottled)
-        cursor, keys, passed = yield from scan_rest(self._cursor, work.keys, work.target, most)
+        cursor, keys, passed = yield from scan_rest(self._cursor, rewrite_pass.keys, rewrite_pass.target, most)
         return Page(keys, passed, cursor)
 
-    def _scanned(self, least: int) -> RoundTrips[Page]:
-        cursor, keys = yield from scan(self._cursor, self._work.keys)
+    def _scanned_page(self, least: int) -> RoundTrips[Page]:
+        cursor, keys = yield from scan(self._cursor, self._pass.keys)
         for _ in range(_MOST_SCANS):
             if len(keys) >= least or cursor == "0":
                 break
-            cursor, more = yield from scan(cursor, self._work.keys)
+            cursor, more = yield from scan(cursor, self._pass.keys)
             keys += more
         return Page(keys, 0, cursor)

@@ -105,7 +105,7 @@ class PassRunner:
             self.lease, self.policy, lambda: self.journal.model or self.store.app, self._report, self._note_hold
         )
 
-    def run_pass(self, work: RewritePass) -> RoundTrips[Outcome]:
+    def run_pass(self, rewrite_pass: RewritePass) -> RoundTrips[Outcome]:
         """Bring every record of a model that has one prefix of keys to a version.
 
         Raises:
@@ -115,33 +115,33 @@ class PassRunner:
             ServerError: The server cannot do it now.
             UnsafeError: A record needs a consent that was not asked for; it is unchanged.
         """
-        self._model = work.route.model
-        return (yield from self._repeat_until_stable(work, (yield from self._strategies_of(work))))
+        self._model = rewrite_pass.path.model
+        return (yield from self._repeat_until_stable(rewrite_pass, (yield from self._strategies_of(rewrite_pass))))
 
-    def run_move(self, work: RenameKeysPass) -> RoundTrips[Outcome]:
+    def run_rename(self, rename_pass: RenameKeysPass) -> RoundTrips[Outcome]:
         """Give every record that has one prefix of keys its new key.
 
         Raises:
             As ``run_pass``.
         """
-        self._model = work.route.model
+        self._model = rename_pass.path.model
         strategy: RewriteStrategy
-        if work.keys.start in self.policy.unasked:
-            strategy = RefuseOutdatedStrategy(work)
+        if rename_pass.keys.start in self.policy.unasked:
+            strategy = RefuseOutdatedStrategy(rename_pass)
         else:
-            fence = Fence(self.lease.key, self.lease.epoch, None, work.keys)
-            strategy = RenameKeysStrategy(work, fence, self.quarantine)
-        return (yield from self._repeat_until_stable(work, lambda _: strategy))
+            fence = Fence(self.lease.key, self.lease.epoch, None, rename_pass.keys)
+            strategy = RenameKeysStrategy(rename_pass, fence, self.quarantine)
+        return (yield from self._repeat_until_stable(rename_pass, lambda _: strategy))
 
-    def _strategies_of(self, work: RewritePass) -> RoundTrips[StrategyFactory]:
-        if work.keys.start in self.policy.unasked:
-            return lambda _: RefuseOutdatedStrategy(work)
+    def _strategies_of(self, rewrite_pass: RewritePass) -> RoundTrips[StrategyFactory]:
+        if rewrite_pass.keys.start in self.policy.unasked:
+            return lambda _: RefuseOutdatedStrategy(rewrite_pass)
         retry, lease, app = self.backoff.retry_until_available, self.lease, self.store.app
-        fence = Fence(lease.key, lease.epoch, (yield from retry(has_field_lives)), work.keys)
-        pool = yield from retry(lambda: pool_if_worthwhile(self.policy.worker_pool, app, work))
+        fence = Fence(lease.key, lease.epoch, (yield from retry(has_field_lives)), rewrite_pass.keys)
+        pool = yield from retry(lambda: pool_if_worthwhile(self.policy.worker_pool, app, rewrite_pass))
         if pool is None:
-            return lambda expected: local_strategy(work, fence, expects_outdated=expected, clock=lease.clock)
-        return lambda expected: WorkerPoolStrategy(pool, app, work, lease, fence, expects_outdated=expected)
+            return lambda expected: local_strategy(rewrite_pass, fence, expects_outdated=expected, clock=lease.clock)
+        return lambda expected: WorkerPoolStrategy(pool, app, rewrite_pass, lease, fence, expects_outdated=expected)
 
     def write_marker(self, label: str) -> RoundTrips[None]:
         """Save the journal with a marker that proves that earlier writes survived; raises as ``run_pass``."""
@@ -150,7 +150,7 @@ class PassRunner:
         self.markers.update(marker)
 
     def _repeat_until_stable(
-        self, work: RewritePass | RenameKeysPass, strategy_for: StrategyFactory
+        self, record_pass: RewritePass | RenameKeysPass, strategy_for: StrategyFactory
     ) -> RoundTrips[Outcome]:
         """Scan until a complete scan on one run of the server finds nothing to do.
 
@@ -158,18 +158,18 @@ class PassRunner:
         cursor skips some. A scan that the server interrupts is continued, or begun again on another run of the server.
         """
         done, scan, scans = Outcome(), Outcome(), 0
-        done.changed = self.journal.changed if self.journal.model == work.label else 0
+        done.changed = self.journal.changed if self.journal.model == record_pass.label else 0
         while scans < _MOST_SCANS:
             try:
                 if self.policy.worker_pool is not None:
                     yield from self.policy.worker_pool.cancel_pending(self.lease.kept)
                 run_id = yield from server_run_id()
-                cursor, seen = self._resumed(work.label, run_id)
+                cursor, seen = self._resumed(record_pass.label, run_id)
                 strategy = strategy_for(cursor == "0" and done.changed == 0)
                 if cursor == "0":
-                    yield from self.write_marker(work.label)
+                    yield from self.write_marker(record_pass.label)
                 began = self.lease.clock()
-                scan = yield from self._scan(work, strategy, run_id, cursor, seen, done.changed)
+                scan = yield from self._scan(record_pass, strategy, run_id, cursor, seen, done.changed)
                 if scan.changed:
                     self.rewriting_s += self.lease.clock() - began
                 is_whole = cursor == "0" and run_id == (yield from server_run_id())
@@ -177,7 +177,7 @@ class PassRunner:
                 done.add(scan)
                 if is_whole and scan.changed == 0 and scan.contested == 0:
                     failing = {failure.key for failure in scan.failures}
-                    yield from self.quarantine.release(self.lease, work.keys, failing)
+                    yield from self.quarantine.release(self.lease, record_pass.keys, failing)
                     return done
             except IncompleteError:
                 with suppress(*TEMPORARY):  # what stopped the run matters more than the count of the run that resumes
@@ -185,30 +185,30 @@ class PassRunner:
                 raise
             except TEMPORARY as exc:
                 yield from self.backoff.wait_for_server(exc)
-                done.changed = self.journal.changed if self.journal.model == work.label else done.changed
-        raise IncompleteError(_unstable_message(work.label, scan))
+                done.changed = self.journal.changed if self.journal.model == record_pass.label else done.changed
+        raise IncompleteError(_unstable_message(record_pass.label, scan))
 
     def _scan(
         self,
-        work: RewritePass | RenameKeysPass,
+        record_pass: RewritePass | RenameKeysPass,
         strategy: RewriteStrategy,
         run_id: str,
         cursor: str,
         seen: int,
         changed_before: int,
     ) -> RoundTrips[Outcome]:
-        self._total = yield from index_size(work.keys)
+        self._total = yield from index_size(record_pass.keys)
         self.journal = replace(
-            self.journal, model=work.label, cursor=cursor, run_id=run_id, seen=seen, changed=changed_before
+            self.journal, model=record_pass.label, cursor=cursor, run_id=run_id, seen=seen, changed=changed_before
         )
         scan, in_flight = Outcome(), deque[InFlightBatch]()
-        pages, page, place = Pages(work, strategy, cursor), Page((), 0, cursor), 0
+        pages, page, place = Pages(record_pass, strategy, cursor), Page((), 0, cursor), 0
         while True:
             yield from self.lease.kept()
             is_over = place >= len(page.keys) and pages.is_over
             is_full = len(in_flight) >= strategy.max_in_flight
             if in_flight and (is_over or is_full or in_flight[0].pending.is_done()):
-                yield from self._settle(work, in_flight.popleft(), scan)
+                yield from self._settle(record_pass, in_flight.popleft(), scan)
                 continue
             if is_over:
                 return scan
@@ -228,7 +228,7 @@ class PassRunner:
                 continue
             if in_flight and following is not None:  # batches in flight are of this page, too, or of one before
                 in_flight[-1].following, batch.following = following, None
-            yield from self._settle(work, batch, scan)
+            yield from self._settle(record_pass, batch, scan)
 
     def _open(
         self, page: Page, throttle: ThrottleState, began: float, scan: Outcome, in_flight: Sequence[InFlightBatch]
@@ -244,7 +244,9 @@ class PassRunner:
         elif not page.keys:
             yield from self._advance_cursor(page.following)
 
-    def _settle(self, work: RewritePass | RenameKeysPass, batch: InFlightBatch, scan: Outcome) -> RoundTrips[None]:
+    def _settle(
+        self, record_pass: RewritePass | RenameKeysPass, batch: InFlightBatch, scan: Outcome
+    ) -> RoundTrips[None]:
         """Wait for the result of a batch, count it, and sleep as the throttle demands."""
         outcome = yield from batch.pending.wait()
         scan.add(outcome)
@@ -255,7 +257,7 @@ class PassRunner:
         self.journal = replace(self.journal, seen=seen, changed=changed, pace=batch.throttle)
         self._report(batch.throttle)
         if outcome.failures:
-            yield from self.quarantine.take(self.lease, work, outcome.failures, changed)
+            yield from self.quarantine.take(self.lease, record_pass, outcome.failures, changed)
         if outcome.refusal is not None:
             raise outcome.refusal
         yield from self.backoff.sleep_after(batch.began)

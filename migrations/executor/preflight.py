@@ -110,7 +110,7 @@ def refuse_collisions(
         if collisions.found or not collisions.suspect_twins():
             break
     if collisions.found:
-        raise UnsafeError(_refusal(moves[0].route.model, collisions))
+        raise UnsafeError(_refusal(moves[0].path.model, collisions))
 
 
 def _refusal(model: str, collisions: Collisions) -> str:
@@ -148,7 +148,7 @@ def _look_for_strangers(
         if not _is_at_least(cast("bytes | None", reply), move.vacant_below):
             collisions.note(
                 f"{text_of(key)} has one of the new keys {move.after.keys.start}* already and is not a record of"
-                f" {move.route.model} at version {move.vacant_below} or later"
+                f" {move.path.model} at version {move.vacant_below} or later"
             )
             collisions.has_strangers = True
 
@@ -210,11 +210,11 @@ def _expected_targets(
         if not found:
             continue  # it expired or was deleted since the scan found it
         try:
-            version = move.route.version_of(found.get(STAMP))
+            version = move.path.version_of(found.get(STAMP))
             if move.is_left(version):
                 continue
             if version not in move.fields:
-                found, version = move.route.rewrite(found, move.target).fields, move.target
+                found, version = move.path.rewrite(found, move.target).fields, move.target
             targets[key] = move.key_by_field(found.get(move.fields[version]))
         except RecordError:
             continue  # the pass will stop there
@@ -242,16 +242,16 @@ _DENIED: Final = re.compile(r"NOPERM|ACL failure|permission|can't run this comma
 _UNKNOWN: Final = re.compile(r"unknown( redis)? command", re.IGNORECASE)
 
 
-def commands_of(routes: Iterable[UpgradePath], moves: Iterable[RenameKeysPass]) -> tuple[str, ...]:
+def commands_of(paths: Iterable[UpgradePath], moves: Iterable[RenameKeysPass]) -> tuple[str, ...]:
     """Give the commands that the scripts call which change records.
 
     Args:
-        routes: Of the records that are rewritten.
+        paths: Of the records that are rewritten.
         moves: What moves them.
     """
-    routes = list(routes)
-    found = list(_OF_A_REWRITE if routes else ())
-    if any(isinstance(step, Expire) for route in routes for stage in route.version_steps for step in stage.steps):
+    paths = list(paths)
+    found = list(_OF_A_REWRITE if paths else ())
+    if any(isinstance(step, Expire) for path in paths for stage in path.version_steps for step in stage.steps):
         found += _OF_A_TTL
     if any(True for _ in moves):
         found += _OF_A_MOVE

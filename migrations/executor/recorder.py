@@ -70,13 +70,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def entry_of(link: LoadedMigration, seconds: float, records: int, *, is_faked: bool = False) -> AppliedMigration:
+def entry_of(migration: LoadedMigration, seconds: float, records: int, *, is_faked: bool = False) -> AppliedMigration:
     """Make the entry for the ledger of a migration that is applied now."""
     return AppliedMigration(
-        id=link.id,
-        number=link.number,
-        name=link.name,
-        checksum=link.checksum,
+        id=migration.id,
+        number=migration.number,
+        name=migration.name,
+        checksum=migration.checksum,
         applied_at=now(),
         seconds=seconds,
         records=records,
@@ -89,13 +89,13 @@ def events_of(plan: Plan, seconds: float, records: int, epoch: int) -> list[Even
     """Make the events for the history of a run that executed a plan."""
     if not plan.is_recorded:
         return [event_of(EventKind.APPLIED, _Place(_AUTOMATIC), epoch, seconds, records)]
-    applied = (event_of(EventKind.APPLIED, link, epoch, seconds, records) for link in plan.applied)
+    applied = (event_of(EventKind.APPLIED, migration, epoch, seconds, records) for migration in plan.applied)
     done = [replace(event, consents=plan.consents) for event in applied]
-    done += [event_of(EventKind.UNAPPLIED, link, epoch, seconds, records) for link in plan.unapplied]
+    done += [event_of(EventKind.UNAPPLIED, migration, epoch, seconds, records) for migration in plan.unapplied]
     return done or [event_of(EventKind.SETTLED, _Place(f"at {plan.target}"), epoch, seconds, records)]
 
 
-def fake(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, target: int) -> None:
+def fake(client: SyncClient, lease: Lease, store: StateStore, chain: Chain, target: int) -> None:
     """Record migrations as applied up to a target, as the files are now, without touching a record.
 
     What was applied from the same files stays in the ledger as it is: it tells who did what when. So does what a
@@ -107,27 +107,27 @@ def fake(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, targ
         MigrationError: There are no files, and ``--auto`` brought the database where it is.
         UnsafeError: One of those that would leave the ledger is purged; the ledger is all that tells so.
     """
-    state = run(client, shelf.read())
-    links = chain.migrations[:target]
+    state = run(client, store.read())
+    migrations = chain.migrations[:target]
     if is_automatic(chain, state):
         raise MigrationError(
-            f"{shelf.app} has no migration files, so there is nothing to record; it is where 'migrate --auto' led"
+            f"{store.app} has no migration files, so there is nothing to record; it is where 'migrate --auto' led"
         )
     ledger = as_squashed(chain, state.ledger)
-    added = [link for link in links if not _is_noted(link, ledger)]
-    removed = _left_over(links, state.ledger)
+    added = [migration for migration in migrations if not _is_noted(migration, ledger)]
+    removed = _left_over(migrations, state.ledger)
     for entry in (state.ledger[id] for id in removed):
         if entry.is_purged:
-            raise UnsafeError(_lost(shelf.app, entry, links[-1].number if links else "zero"))
-    events = [event_of(EventKind.FAKED, link, lease.epoch) for link in added]
+            raise UnsafeError(_lost(store.app, entry, migrations[-1].number if migrations else "zero"))
+    events = [event_of(EventKind.FAKED, migration, lease.epoch) for migration in added]
     events += [event_of(EventKind.UNFAKED, state.ledger[id], lease.epoch) for id in removed]
     if state.journal is not None and not events:  # what is forgotten of a run is told at least
         events = [event_of(EventKind.FAKED, _Place(f"at {target}"), lease.epoch)]
-    applied = [_faked(link, state.ledger) for link in added]
-    run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
+    applied = [_faked(migration, state.ledger) for migration in added]
+    run(client, store.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
 
 
-def stamp(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, target: int) -> Stamped:
+def stamp(client: SyncClient, lease: Lease, store: StateStore, chain: Chain, target: int) -> Stamped:
     """Record that the database is at a target, whatever the bookkeeping says, without touching a record.
 
     Raises:
@@ -135,28 +135,28 @@ def stamp(client: SyncClient, lease: Lease, shelf: StateStore, chain: Chain, tar
     """
     state, unreadable = State({}, None, None), ""
     try:
-        state = run(client, shelf.read())
+        state = run(client, store.read())
     except DriftError as exc:
         unreadable = str(exc)
-    links = chain.migrations[:target]
+    migrations = chain.migrations[:target]
     try:
         ledger = as_squashed(chain, state.ledger)
     except DriftError:
         ledger = state.ledger  # of what a squashed one stands for it has a part, which stays: none but it goes back
-    added = [link for link in links if not _is_noted(link, ledger)]
-    removed = _left_over(links, run(client, shelf.applied_ids()))
-    applied = [_faked(link, state.ledger) for link in added]
-    events = [event_of(EventKind.STAMPED, links[-1] if links else _Place("zero"), lease.epoch)]
-    run(client, shelf.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
-    names = tuple(link.name for link in added)
+    added = [migration for migration in migrations if not _is_noted(migration, ledger)]
+    removed = _left_over(migrations, run(client, store.applied_ids()))
+    applied = [_faked(migration, state.ledger) for migration in added]
+    events = [event_of(EventKind.STAMPED, migrations[-1] if migrations else _Place("zero"), lease.epoch)]
+    run(client, store.finish(lease.key, lease.epoch, applied, removed, chain.snapshots[target], events))
+    names = tuple(migration.name for migration in added)
     purged = tuple(entry.name for id, entry in state.ledger.items() if id in removed and entry.is_purged)
     return Stamped(names, tuple(removed), purged, state.journal is not None, unreadable)
 
 
-def _faked(link: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> AppliedMigration:
+def _faked(migration: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> AppliedMigration:
     """Give the entry of a migration that is recorded without running; what was purged stays purged for all that."""
-    is_purged = any(ledger[id].is_purged for id in link.ids if id in ledger)
-    return replace(entry_of(link, 0.0, 0, is_faked=True), is_purged=is_purged)
+    is_purged = any(ledger[id].is_purged for id in migration.ids if id in ledger)
+    return replace(entry_of(migration, 0.0, 0, is_faked=True), is_purged=is_purged)
 
 
 def _lost(app: str, entry: AppliedMigration, target: int | str) -> str:
@@ -167,14 +167,14 @@ def _lost(app: str, entry: AppliedMigration, target: int | str) -> str:
     )
 
 
-def _left_over(links: Sequence[LoadedMigration], ids: Iterable[str]) -> list[str]:
-    kept = {id for link in links for id in link.ids}
+def _left_over(migrations: Sequence[LoadedMigration], ids: Iterable[str]) -> list[str]:
+    kept = {id for migration in migrations for id in migration.ids}
     return [id for id in ids if id not in kept]
 
 
-def _is_noted(link: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> bool:
-    entry = ledger.get(link.id)
-    return entry is not None and (entry.checksum == SQUASHED or link.is_unchanged_since(entry.checksum))
+def _is_noted(migration: LoadedMigration, ledger: Mapping[str, AppliedMigration]) -> bool:
+    entry = ledger.get(migration.id)
+    return entry is not None and (entry.checksum == SQUASHED or migration.is_unchanged_since(entry.checksum))
 
 
 def event_of(what: EventKind, of: _Named, epoch: int, seconds: float = 0.0, records: int = 0) -> Event:

@@ -209,8 +209,8 @@ def execute_run(
         raise LockedError("another runner changed the database since this plan was made; look at it and run again")
     for objection in fresh.objections(run_again=run_again):
         raise objection
-    if fresh.works or fresh.moves:
-        commands = commands_of((work.route for work in fresh.works), fresh.moves)
+    if fresh.passes or fresh.moves:
+        commands = commands_of((rewrite_pass.path for rewrite_pass in fresh.passes), fresh.moves)
         run(client, refuse_missing_rights(lease, store.namespace, (*commands, *OF_THE_END)))
     for segment in fresh.segments:
         segment = replace(segment, consents=tuple(consents))

@@ -92,7 +92,7 @@ def run_plan(
     """
     began = lease.clock()
     state = yield from store.read()
-    journal, held = _journal(plan, state), ledger_size(store, state, plan)
+    journal, size_before = _journal(plan, state), ledger_size(store, state, plan)
     quarantine = QuarantinePolicy(Quarantine(store.namespace, store.app), policy.most_errors)
     yield from quarantine.begin()
     runner = PassRunner(lease, store, journal, policy, quarantine, report)
@@ -100,19 +100,21 @@ def run_plan(
         yield from refuse_collisions(lease.kept, plan.moves, quarantine)
     yield from runner.write_marker("")  # that the segments before this one are still recorded
     changed = Counter[str]()
-    for work in plan.works:
-        changed[work.route.model] += (yield from runner.run_pass(work)).changed
+    for rewrite_pass in plan.passes:
+        changed[rewrite_pass.path.model] += (yield from runner.run_pass(rewrite_pass)).changed
     moved = 0
-    for move in plan.moves:
-        moved += (yield from runner.run_move(move)).changed
+    for rename_pass in plan.moves:
+        moved += (yield from runner.run_rename(rename_pass)).changed
     seconds = round(lease.clock() - began, 3)
     recorded = plan.applied if plan.is_recorded else ()
     records = sum(changed.values())
-    applied = [entry_of(link, seconds, records) for link in recorded]
-    unapplied = [link.id for link in plan.unapplied]
+    applied = [entry_of(migration, seconds, records) for migration in recorded]
+    unapplied = [migration.id for migration in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
     yield from runner.backoff.retry_until_available(
-        lambda: store.finish(lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.markers, held)
+        lambda: store.finish(
+            lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.markers, size_before
+        )
     )
     newly = quarantine.size if plan.is_resumed else min(quarantine.added, quarantine.size)
     return Result(dict(changed), seconds, round(runner.rewriting_s, 3), moved, quarantine.size, newly)
@@ -163,65 +165,66 @@ def call_step(
         LockedError: Another runner holds the lease now; nothing is recorded.
     """
     began = time.monotonic()
-    [link] = (*segment.applied, *segment.unapplied)
+    [migration] = (*segment.applied, *segment.unapplied)
     function = step.function if segment.applied else step.back
     assert function is not None, "a segment that cannot be taken back was begun"
-    held = ledger_size(store, run(client, store.read()), segment)
+    size_before = ledger_size(store, run(client, store.read()), segment)
     note = Journal(
         segment.target,
         segment.reach,
         segment.depth,
         segment.fingerprint,
-        step=link.id,
+        step=migration.id,
         began_at=now(),
         updated_at=now(),
         said=segment.said,
     )
     run(client, store.save_journal(lease.key, lease.epoch, note))
-    with _telling(store.app, link, function):
+    with _naming_function(store.app, migration, function):
         with kept_alive(lease):
-            _call(client, segment, link, step, function, report)
+            _call(client, segment, migration, step, function, report)
         seconds = round(time.monotonic() - began, 3)
         applied = [entry_of(migration, seconds, 0) for migration in segment.applied]
         unapplied = [migration.id for migration in segment.unapplied]
         events = events_of(segment, seconds, 0, lease.epoch)
         run(
-            client, store.finish(lease.key, lease.epoch, applied, unapplied, segment.snapshot, events, ledger_size=held)
+            client,
+            store.finish(lease.key, lease.epoch, applied, unapplied, segment.snapshot, events, ledger_size=size_before),
         )
     return Result({}, seconds, quarantined=run(client, Quarantine(store.namespace, store.app).size()))
 
 
 @contextmanager
-def _telling(app: str, link: LoadedMigration, function: Function) -> Generator[None]:
+def _naming_function(app: str, migration: LoadedMigration, function: Function) -> Generator[None]:
     try:
         yield
     except LockedError as exc:
         raise LockedError(
-            f"{app}: another runner took the lease over while {function_name(function)} of {link.name} ran; nothing is"
-            " recorded of it. Look at what it did before you run 'migrate' again"
+            f"{app}: another runner took the lease over while {function_name(function)} of {migration.name} ran;"
+            " nothing is recorded of it. Look at what it did before you run 'migrate' again"
         ) from exc
 
 
 def _call(
     client: SyncClient,
     segment: Plan,
-    link: LoadedMigration,
+    migration: LoadedMigration,
     step: Run,
     function: Function,
     report: Callable[[Progress], None],
 ) -> None:
-    def tell(done: int, total: int) -> None:
-        report(Progress(link.name, done, 0, max(done, total)))
+    def report_function(done: int, total: int) -> None:
+        report(Progress(migration.name, done, 0, max(done, total)))
 
     with client.new_plain() as redis:
         try:
-            result = function(RunContext(redis, segment.snapshot, tell))
+            result = function(RunContext(redis, segment.snapshot, report_function))
             if inspect.isawaitable(result):
                 _drop(result)
                 raise TypeError("it returned an awaitable, which is not awaited; call asyncio.run in it")
         # The function is the user's and may raise anything, and even leave the process.
         except (Exception, SystemExit) as exc:
-            raise IncompleteError(_failed(segment.app, link, step, function, exc)) from exc
+            raise IncompleteError(_failed(segment.app, migration, step, function, exc)) from exc
 
 
 def _drop(awaitable: object) -> None:
@@ -229,11 +232,11 @@ def _drop(awaitable: object) -> None:
         awaitable.close()  # or Python complains about it on stderr
 
 
-def _failed(app: str, link: LoadedMigration, step: Run, function: Function, exc: BaseException) -> str:
+def _failed(app: str, migration: LoadedMigration, step: Run, function: Function, exc: BaseException) -> str:
     quoted = f"{type(exc).__name__}: {' '.join(str(exc).split())}".rstrip(": ")
     cure = (
         "Correct the function or the data, and run 'migrate' again, which calls it again"
         if step.may_run_twice
         else "It may have run partly, and may not run twice: look at what it did; 'migrate' says how to go on"
     )
-    return f"{app}: {function_name(function)} of {link.name} raised {quoted}; it is not recorded. {cure}"
+    return f"{app}: {function_name(function)} of {migration.name} raised {quoted}; it is not recorded. {cure}"

@@ -91,10 +91,10 @@ class ServerStrategy(RewriteStrategy):
     page_size = _BETWEEN
     max_in_flight = _SERVER_IN_FLIGHT
 
-    def __init__(self, work: RewritePass, fence: Fence, *, expects_outdated: bool) -> None:
+    def __init__(self, rewrite_pass: RewritePass, fence: Fence, *, expects_outdated: bool) -> None:
         super().__init__(expects_outdated=expects_outdated)
-        self._fence, self._target = fence, work.target
-        self._program = compile_program(work.route, work.target)
+        self._fence, self._target = fence, rewrite_pass.target
+        self._program = compile_program(rewrite_pass.path, rewrite_pass.target)
 
     def batch_size(self, throttle: ThrottleState) -> int:
         """Give the number of records for the next batch: those of several scripts without a throttle."""
@@ -116,14 +116,14 @@ class LocalStrategy(RewriteStrategy):
 
     def __init__(
         self,
-        work: RewritePass,
+        rewrite_pass: RewritePass,
         fence: Fence,
         *,
         expects_outdated: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(expects_outdated=expects_outdated)
-        self._work, self._fence, self._clock = work, fence, clock
+        self._pass, self._fence, self._clock = rewrite_pass, fence, clock
         self._size = AdaptiveBatchSize()
 
     def batch_size(self, throttle: ThrottleState) -> int:
@@ -132,10 +132,15 @@ class LocalStrategy(RewriteStrategy):
 
     def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
         """Rewrite the batch."""
-        began, work = self._clock(), self._work
+        began, rewrite_pass = self._clock(), self._pass
         is_unthrottled = throttle.is_unthrottled
         outcome = yield from rewrite_here(
-            self._fence, work.route, work.target, keys, throttle.batch_size, is_unthrottled=is_unthrottled
+            self._fence,
+            rewrite_pass.path,
+            rewrite_pass.target,
+            keys,
+            throttle.batch_size,
+            is_unthrottled=is_unthrottled,
         )
         self._size.note(len(keys), self._clock() - began)
         return PendingResult.completed(outcome)
@@ -147,9 +152,16 @@ class WorkerPoolStrategy(LocalStrategy):
     needs_unthrottled = False
 
     def __init__(
-        self, pool: WorkerPool, app: str, work: RewritePass, lease: Lease, fence: Fence, *, expects_outdated: bool
+        self,
+        pool: WorkerPool,
+        app: str,
+        rewrite_pass: RewritePass,
+        lease: Lease,
+        fence: Fence,
+        *,
+        expects_outdated: bool,
     ) -> None:
-        super().__init__(work, fence, expects_outdated=expects_outdated, clock=lease.clock)
+        super().__init__(rewrite_pass, fence, expects_outdated=expects_outdated, clock=lease.clock)
         self._pool, self._app, self._lease = pool, app, lease
         self.max_in_flight = pool.max_pending + 1
 
@@ -161,7 +173,7 @@ class WorkerPoolStrategy(LocalStrategy):
         """Submit the batch to a worker; rewrite it here if all have enough to do, or if the run must rest after it."""
         if throttle.rest or self._pool.is_full:
             return (yield from super().start(keys, throttle))
-        future = self._pool.submit(self._app, self._work, self._fence, keys, throttle)
+        future = self._pool.submit(self._app, self._pass, self._fence, keys, throttle)
         return PendingResult(future.done, self._result_of(future, len(keys)))
 
     def _result_of(self, future: Future[WorkerResult], count: int) -> RoundTrips[Outcome]:
@@ -173,16 +185,16 @@ class WorkerPoolStrategy(LocalStrategy):
 class RenameKeysStrategy(RewriteStrategy):
     """Gives records their new keys; each batch is done at once."""
 
-    def __init__(self, work: RenameKeysPass, fence: Fence, quarantine: QuarantinePolicy) -> None:
+    def __init__(self, rename_pass: RenameKeysPass, fence: Fence, quarantine: QuarantinePolicy) -> None:
         super().__init__()
-        self._work, self._fence, self._quarantine = work, fence, quarantine
+        self._pass, self._fence, self._quarantine = rename_pass, fence, quarantine
 
     def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
         """Rename the keys, except of quarantined records: the pass before could not bring these to their version."""
         failures = self._quarantine.among(keys)
         quarantined = {failure.key for failure in failures}
         movable = [key for key in keys if text_of(key) not in quarantined]
-        outcome = yield from move_records(self._fence, self._work, movable)
+        outcome = yield from move_records(self._fence, self._pass, movable)
         outcome.failures += failures
         return PendingResult.completed(outcome)
 
@@ -190,9 +202,9 @@ class RenameKeysStrategy(RewriteStrategy):
 class RefuseOutdatedStrategy(RewriteStrategy):
     """Changes nothing: the plan had no record to change here, so that no consent was asked for."""
 
-    def __init__(self, work: RewritePass | RenameKeysPass) -> None:
+    def __init__(self, record_pass: RewritePass | RenameKeysPass) -> None:
         super().__init__()
-        self._work = work
+        self._pass = record_pass
 
     def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
         """Look at the batch.
@@ -200,27 +212,27 @@ class RefuseOutdatedStrategy(RewriteStrategy):
         Raises:
             UnsafeError: A record would have to be changed.
         """
-        return PendingResult.completed((yield from refuse_outdated(self._work, keys)))
+        return PendingResult.completed((yield from refuse_outdated(self._pass, keys)))
 
 
 def local_strategy(
-    work: RewritePass, fence: Fence, *, expects_outdated: bool, clock: Callable[[], float] = time.monotonic
+    rewrite_pass: RewritePass, fence: Fence, *, expects_outdated: bool, clock: Callable[[], float] = time.monotonic
 ) -> RewriteStrategy:
     """Give the strategy without workers: in the server where it is able to, else in this process.
 
     Args:
-        work: What is to be done.
+        rewrite_pass: What is to be done.
         fence: Of the run's lease.
         expects_outdated: As in ``RewriteStrategy``.
         clock: Of the lease; gives seconds, of any origin.
     """
-    if work.is_in_server:
-        return ServerStrategy(work, fence, expects_outdated=expects_outdated)
-    return LocalStrategy(work, fence, expects_outdated=expects_outdated, clock=clock)
+    if rewrite_pass.is_in_server:
+        return ServerStrategy(rewrite_pass, fence, expects_outdated=expects_outdated)
+    return LocalStrategy(rewrite_pass, fence, expects_outdated=expects_outdated, clock=clock)
 
 
-def pool_if_worthwhile(pool: WorkerPool | None, app: str, work: RewritePass) -> RoundTrips[WorkerPool | None]:
+def pool_if_worthwhile(pool: WorkerPool | None, app: str, rewrite_pass: RewritePass) -> RoundTrips[WorkerPool | None]:
     """Give the worker pool if it is useful for a pass: Python rewrites, and there are enough records."""
-    if pool is None or work.is_in_server or not pool.has_path(app, work):
+    if pool is None or rewrite_pass.is_in_server or not pool.has_path(app, rewrite_pass):
         return None
-    return pool if (yield from index_size(work.keys)) >= pool.min_records else None
+    return pool if (yield from index_size(rewrite_pass.keys)) >= pool.min_records else None

@@ -147,19 +147,19 @@ class WorkerPool:
             yield from on_idle()
         self._pending.clear()
 
-    def has_path(self, app: str, work: RewritePass) -> bool:
+    def has_path(self, app: str, rewrite_pass: RewritePass) -> bool:
         """Whether a worker finds the same upgrade path in the project's files; it has none for a plan without files."""
-        path = upgrade_paths_of(self._chains[app]).get(work.keys.start)
-        return path is not None and (path.versions, path.model) == (work.route.versions, work.route.model)
+        path = upgrade_paths_of(self._chains[app]).get(rewrite_pass.keys.start)
+        return path is not None and (path.versions, path.model) == (rewrite_pass.path.versions, rewrite_pass.path.model)
 
     def submit(
-        self, app: str, work: RewritePass, fence: Fence, keys: Sequence[bytes], throttle: ThrottleState
+        self, app: str, rewrite_pass: RewritePass, fence: Fence, keys: Sequence[bytes], throttle: ThrottleState
     ) -> Future[WorkerResult]:
         """Submit a batch to a worker.
 
         Args:
             app: Label of the app.
-            work: The pass.
+            rewrite_pass: The pass.
             fence: Of the run's lease.
             keys: The records.
             throttle: Of the moment.
@@ -169,16 +169,16 @@ class WorkerPool:
         """
         if self._executor is None:
             self._executor = self._make(self._size)
-        path = work.route
+        path = rewrite_pass.path
         task = WorkerTask(
             settings=self._settings,
             app=app,
             checksums=_checksums(self._chains[app]),
-            start=work.keys.start,
+            start=rewrite_pass.keys.start,
             leaves_newer=path.leaves_newer,
             looks_back_to=None if path.earlier is None else path.earlier.position,
             fence=fence,
-            target=work.target,
+            target=rewrite_pass.target,
             keys=tuple(keys),
             at_once=throttle.batch_size,
             is_unthrottled=throttle.is_unthrottled,
@@ -279,7 +279,7 @@ class _Context(SpawnContext):
 
 
 def _checksums(chain: Chain) -> tuple[str, ...]:
-    return tuple(link.whole_checksum for link in chain.migrations)
+    return tuple(migration.whole_checksum for migration in chain.migrations)
 
 
 @cache

@@ -98,7 +98,7 @@ _OPTIONS: Final = {"SplitField": _USUAL | {"merge"}, "MergeFields": _USUAL | {"s
 def nodes_of_reverse(tree: ast.Module) -> list[ast.AST]:
     """Return the options of operations that only the reverse uses, and the code that only these options use."""
     calls = [call for node in tree.body for call in _calls_in(node)]
-    whole = [call for call in calls if _is_way_back_only(call)]
+    whole = [call for call in calls if _is_reverse_only(call)]
     options = [*whole, *(keyword for call in calls for keyword in call.keywords if _is_reverse_option(call, keyword))]
     left_out: list[ast.AST] = list(options)
     used = set(_names_in(options, ()))
@@ -124,7 +124,7 @@ def _calls_in(node: ast.stmt) -> Iterator[ast.Call]:
         yield from (child for child in ast.walk(node) if isinstance(child, ast.Call))
 
 
-def _is_way_back_only(call: ast.Call) -> bool:
+def _is_reverse_only(call: ast.Call) -> bool:
     """Whether a call is an ``AlterField`` with equal types, where only ``back`` does something."""
     named = {keyword.arg: keyword.value for keyword in call.keywords}
     old, new = (named.get(name) or (call.args[place] if len(call.args) > place else None) for name, place in _TYPES)

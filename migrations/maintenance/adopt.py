@@ -140,8 +140,8 @@ def way_up_missing(app: "App", model: "type[Model]") -> bool:
     version = model.__mapper__.version
     if version == 1:
         return False
-    route = upgrade_paths_of(load_chain(app.label, app.migrations_path)).get(model.__mapper__.keys.start)
-    return route is None or not {1, version} <= set(route.versions)
+    path = upgrade_paths_of(load_chain(app.label, app.migrations_path)).get(model.__mapper__.keys.start)
+    return path is None or not {1, version} <= set(path.versions)
 
 
 _Action = Literal["take", "index", "drop"]

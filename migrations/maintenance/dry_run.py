@@ -51,7 +51,7 @@ class Rehearsal:
     """Result of a dry run of one pass. Filled while records are read.
 
     Attributes:
-        work: The pass.
+        rewrite_pass: The pass.
         records: How many were read; the few that SCAN returns twice count twice.
         changed: How many would be rewritten.
         failed: How many cannot be rewritten.
@@ -62,7 +62,7 @@ class Rehearsal:
         refused: The first of these, with the reasons.
     """
 
-    work: RewritePass
+    rewrite_pass: RewritePass
     refuses: Refuses
     records: int = 0
     changed: int = 0
@@ -74,24 +74,24 @@ class Rehearsal:
 
     def meet(self, key: str, record: Mapping[str, bytes]) -> None:
         """Rewrite a record, in memory, to the version of the pass."""
-        route, target = self.work.route, self.work.target
+        path, target = self.rewrite_pass.path, self.rewrite_pass.target
         self.records += 1
         try:
-            if route.is_done(route.version_of(record.get(STAMP)), target):
+            if path.is_done(path.version_of(record.get(STAMP)), target):
                 self._read(key, record)
                 return
-            after = route.rewrite(record, target).fields
-            route.check_widened(record, after, target)
+            after = path.rewrite(record, target).fields
+            path.check_widened(record, after, target)
         except RecordError as exc:
             self.fail(key, str(exc))
             return
         self.changed += 1
         self._read(key, after)
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(Example(key, lines_of(record, after, route.conceals)))
+            self.examples.append(Example(key, lines_of(record, after, path.conceals)))
 
     def _read(self, key: str, record: Mapping[str, bytes]) -> None:
-        reason = self.refuses(self.work, key, record)
+        reason = self.refuses(self.rewrite_pass, key, record)
         if reason is not None:
             self.unreadable += 1
             if len(self.refused) < _SHOWN:
@@ -104,7 +104,7 @@ class Rehearsal:
             self.failures.append(Failure(key, reason))
 
 
-def refuses_nothing(work: RewritePass, key: str, record: Mapping[str, bytes]) -> str | None:
+def refuses_nothing(rewrite_pass: RewritePass, key: str, record: Mapping[str, bytes]) -> str | None:
     """Do not check whether the code can read a record."""
     return None
 
@@ -113,8 +113,8 @@ def refused_by(shapes: Iterable[Mapper[Any]]) -> Refuses:
     """Give a function that says why the models of the code could not read a record."""
     known = {(shape.model.__name__, shape.version): shape for shape in shapes}
 
-    def refuses(work: RewritePass, key: str, record: Mapping[str, bytes]) -> str | None:
-        shape = known.get((work.route.model, work.target))
+    def refuses(rewrite_pass: RewritePass, key: str, record: Mapping[str, bytes]) -> str | None:
+        shape = known.get((rewrite_pass.path.model, rewrite_pass.target))
         if shape is None or record.get(STAMP, b"1") != shape.stamp:
             return None
         return next((found.reason for found in judge(shape, key, record, 0) if found.kind is Kind.UNREADABLE), None)
@@ -148,12 +148,12 @@ def rehearse(
         For each pass a SCAN of the database, and a round trip for each 200 records, or for 4 MB; for renamed keys the
         same check as in a run.
     """
-    passes = [Rehearsal(work, refuses) for work in plan.works]
+    passes = [Rehearsal(rewrite_pass, refuses) for rewrite_pass in plan.passes]
     for rehearsal in passes:
         if limit is None:
             yield from _read_all(rehearsal, report)
         else:
-            found = yield from sample(rehearsal.work.keys, limit)
+            found = yield from sample(rehearsal.rewrite_pass.keys, limit)
             for key, record in found.records.items():
                 rehearsal.meet(key, record)
     if limit is not None or not plan.moves:
@@ -173,9 +173,9 @@ def _nothing() -> RoundTrips[None]:
 
 
 def _read_all(rehearsal: Rehearsal, report: Callable[[Progress], None]) -> RoundTrips[None]:
-    total, cursor, read_size = (yield from index_size(rehearsal.work.keys)), "", ReadSize()
+    total, cursor, read_size = (yield from index_size(rehearsal.rewrite_pass.keys)), "", ReadSize()
     while cursor != "0":
-        cursor, page = yield from scan(cursor or "0", rehearsal.work.keys)
+        cursor, page = yield from scan(cursor or "0", rehearsal.rewrite_pass.keys)
         for keys in read_size.of(page):
             records: list[Mapping[str, bytes]] = []
             for key, reply in zip(keys, (yield [("HGETALL", key) for key in keys]), strict=True):
@@ -187,4 +187,6 @@ def _read_all(rehearsal: Rehearsal, report: Callable[[Progress], None]) -> Round
                     rehearsal.meet(text, record)
                     records.append(record)
             read_size.met(records)
-        report(Progress(rehearsal.work.label, rehearsal.records, rehearsal.changed, max(total, rehearsal.records)))
+        report(
+            Progress(rehearsal.rewrite_pass.label, rehearsal.records, rehearsal.changed, max(total, rehearsal.records))
+        )

@@ -140,9 +140,9 @@ def render_models(drafts: Sequence[Draft], others: int) -> str:
         drafts: Its models.
         others: How many keys do not hold a hash.
     """
-    names = {one.name for each in drafts for one in each.fields}
-    drafts = [_with_free_types(one, names) for one in drafts]
-    text = " ".join(one.type for each in drafts for one in each.fields)
+    names = {field.name for draft in drafts for field in draft.fields}
+    drafts = [_with_free_types(draft, names) for draft in drafts]
+    text = " ".join(field.type for draft in drafts for field in draft.fields)
     return _ENVIRONMENT.get_template("models.py.j2").render(
         drafts=drafts,
         others=others,
@@ -158,13 +158,13 @@ def _says(text: str, name: str, alias: str) -> bool:
     return re.search(rf"\b{alias.rpartition(' ')[2] or name}\b", text) is not None
 
 
-def _with_free_types(one: Draft, names: Iterable[str]) -> Draft:
+def _with_free_types(draft: Draft, names: Iterable[str]) -> Draft:
     """Give the draft with an alias for each type that a field has the name of: ``date: date | None = None``."""
     taken = "|".join(name for name in _DATES if name in names)
     if not taken:
-        return one
-    renamed = (replace(each, type=re.sub(rf"\b({taken})\b", r"\1_type", each.type)) for each in one.fields)
-    return replace(one, fields=tuple(renamed))
+        return draft
+    renamed = (replace(field, type=re.sub(rf"\b({taken})\b", r"\1_type", field.type)) for field in draft.fields)
+    return replace(draft, fields=tuple(renamed))
 
 
 def _columns(records: Mapping[str, Mapping[str, bytes]]) -> dict[str, list[bytes]]:
@@ -177,7 +177,7 @@ def _columns(records: Mapping[str, Mapping[str, bytes]]) -> dict[str, list[bytes
 
 def _key_field(table: Table, columns: Mapping[str, Sequence[bytes]]) -> str | None:
     """Find the field that contains the last part of the key in every record; ``id`` before others."""
-    for name in sorted(columns, key=lambda one: (one != "id", one)):
+    for name in sorted(columns, key=lambda name: (name != "id", name)):
         if _is_name(name) and all(record.get(name) == _last_part(table, key) for key, record in table.records.items()):
             return name
     return None
@@ -194,8 +194,8 @@ def _last_part(table: Table, key: str) -> bytes:
 
 
 def _type_and_default(values: Sequence[bytes], count: int) -> tuple[str, str]:
-    type = _type_of([one for one in values if one not in _NONE])
-    is_optional = len(values) < count or any(one in _NONE for one in values)
+    type = _type_of([raw for raw in values if raw not in _NONE])
+    is_optional = len(values) < count or any(raw in _NONE for raw in values)
     return (f"{type} | None", "None") if is_optional else (type, "")
 
 
@@ -206,7 +206,7 @@ def _type_of(values: Sequence[bytes]) -> str:
     for name, kind in _KINDS.items():
         codec = codec_for(kind)
         try:
-            if all(codec.encode(codec.decode(one)) == one for one in values) and _is_likely(name, values):
+            if all(codec.encode(codec.decode(raw)) == raw for raw in values) and _is_likely(name, values):
                 return name
         except (ValueError, TypeError):
             continue
@@ -224,24 +224,24 @@ _KINDS: Final[Mapping[str, object]] = {
 
 
 def _is_likely(name: str, values: Sequence[bytes]) -> bool:
-    return name not in ("UUID", "date", "datetime") or all(one.startswith(b'"') for one in values)
+    return name not in ("UUID", "date", "datetime") or all(raw.startswith(b'"') for raw in values)
 
 
 def _type_of_json(values: Sequence[bytes]) -> str:
     try:
-        documents: list[object] = [json.loads(one) for one in values]
+        documents: list[object] = [json.loads(raw) for raw in values]
     except ValueError:
-        return "str" if all(_is_text(one) for one in values) else "bytes"
-    if all(isinstance(one, list) for one in documents):
-        return f"list[{_item_type([item for one in documents for item in cast('list[object]', one)])}]"
-    if all(isinstance(one, dict) for one in documents):
-        items = [item for one in documents for item in cast("dict[str, object]", one).values()]
+        return "str" if all(_is_text(raw) for raw in values) else "bytes"
+    if all(isinstance(document, list) for document in documents):
+        return f"list[{_item_type([item for document in documents for item in cast('list[object]', document)])}]"
+    if all(isinstance(document, dict) for document in documents):
+        items = [item for document in documents for item in cast("dict[str, object]", document).values()]
         return f"dict[str, {_item_type(items)}]"
     return "str"
 
 
 def _item_type(items: Sequence[object]) -> str:
-    kinds = {type(one) for one in items}
+    kinds = {type(item) for item in items}
     names = {int: "int", str: "str", float: "float", bool: "bool"}
     return names.get(kinds.pop(), "object") if len(kinds) == 1 else "object"
 

@@ -66,9 +66,9 @@ def position_to_purge(chain: Chain, state: State, target: int | None) -> int:
         raise IncompleteError(f"{chain.app}: a run is active or unfinished; run 'migrate' to finish it first")
     start = make_plan(chain, state, chain.head_position).start
     if target is not None and target > start:
-        link = chain.migrations[target - 1]
+        migration = chain.migrations[target - 1]
         raise MigrationError(
-            f"{chain.app}: {link.name} is not applied, so it has no undo fields; give an applied migration"
+            f"{chain.app}: {migration.name} is not applied, so it has no undo fields; give an applied migration"
         )
     return start if target is None else target
 
@@ -120,7 +120,7 @@ def purge(
 
 
 def _mark(lease: Lease, store: StateStore, chain: Chain, state: State, position: int) -> RoundTrips[None]:
-    ids = {id for link in chain.migrations[:position] for id in link.ids}
+    ids = {id for migration in chain.migrations[:position] for id in migration.ids}
     marked = [replace(entry, is_purged=True) for id, entry in state.ledger.items() if id in ids and not entry.is_purged]
     if marked:
         events = [event_of(EventKind.PURGED, entry, lease.epoch) for entry in marked]
@@ -130,21 +130,21 @@ def _mark(lease: Lease, store: StateStore, chain: Chain, state: State, position:
 
 def _scan(
     lease: Lease | None,
-    work: RewritePass,
+    rewrite_pass: RewritePass,
     purged: Purged,
     pace: Callable[[], ThrottleState],
     report: Callable[[Progress], None],
 ) -> RoundTrips[None]:
-    total, seen, cursor = (yield from index_size(work.keys)), 0, ""
+    total, seen, cursor = (yield from index_size(rewrite_pass.keys)), 0, ""
     while cursor != "0":
-        cursor, keys = yield from scan(cursor or "0", work.keys)
+        cursor, keys = yield from scan(cursor or "0", rewrite_pass.keys)
         while keys:
             now = yield from _allowed(lease, pace)
             batch, keys = keys[: now.batch_size], keys[now.batch_size :]
             began = time.monotonic()
-            yield from _purge_batch(lease, work.target, batch, purged)
+            yield from _purge_batch(lease, rewrite_pass.target, batch, purged)
             seen += len(batch)
-            report(Progress(work.label, seen, purged.records, max(total, seen), str(now) if now.reason else ""))
+            report(Progress(rewrite_pass.label, seen, purged.records, max(total, seen), str(now) if now.reason else ""))
             yield Sleep(min(now.rest * (time.monotonic() - began), 1.0))
             yield from _kept(lease)
 

@@ -60,12 +60,12 @@ def unreadable_in(chain: Chain, subject: Subject, limit: int) -> RoundTrips[Unre
     Cost:
         Two round trips for each 20 records.
     """
-    routes, failed, tried, examples, is_whole = upgrade_paths_of(chain), 0, 0, list[str](), True
+    paths, failed, tried, examples, is_whole = upgrade_paths_of(chain), 0, 0, list[str](), True
     for keys in subject.spaces:
         sampled = yield from sample(keys, limit)
         is_whole = is_whole and sampled.is_whole
         for key, record in sampled.records.items():
-            there = _brought(routes.get(keys.start), subject.shape.version, key, record)
+            there = _brought(paths.get(keys.start), subject.shape.version, key, record)
             if there is None:
                 continue
             tried += 1
@@ -76,7 +76,7 @@ def unreadable_in(chain: Chain, subject: Subject, limit: int) -> RoundTrips[Unre
 
 
 def _brought(
-    route: UpgradePath | None, version: int, key: str, record: Mapping[str, bytes]
+    path: UpgradePath | None, version: int, key: str, record: Mapping[str, bytes]
 ) -> Mapping[str, bytes] | None:
     """Give a record at the version of the code; None if it cannot be rewritten to it."""
     try:
@@ -85,9 +85,9 @@ def _brought(
         return record
     if stamp == version:
         return record
-    if stamp > version or route is None or not {stamp, version} <= set(route.versions):
+    if stamp > version or path is None or not {stamp, version} <= set(path.versions):
         return None
     try:
-        return route.rewrite(record, version).fields
+        return path.rewrite(record, version).fields
     except RecordError:
         return None

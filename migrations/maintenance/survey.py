@@ -52,7 +52,7 @@ def survey(found: Survey, pattern: str, cursor: str) -> RoundTrips[str]:
             found.others += kind != b"hash" and not text.endswith(INDEX)
             continue
         table.count += 1
-        if len(table.records) + sum(one is table for one, _ in wanted) < found.most:
+        if len(table.records) + sum(other is table for other, _ in wanted) < found.most:
             wanted.append((table, key))
     yield from _keep(wanted)
     return following.decode()
@@ -70,10 +70,10 @@ def _keep(wanted: Sequence[tuple[Table, bytes]]) -> RoundTrips[None]:
     if not wanted:
         return
     records = yield [("HGETALL", key) for _, key in wanted]
-    lives = check((yield [("TTL", key) for _, key in wanted]))
-    for (table, key), record, life in zip(wanted, records, lives, strict=True):
+    ttls = check((yield [("TTL", key) for _, key in wanted]))
+    for (table, key), record, ttl in zip(wanted, records, ttls, strict=True):
         fields = {} if isinstance(record, Exception) else hash_of(record)
         if fields:
             table.records[text_of(key)] = fields
-            seconds = cast(int, life)
+            seconds = cast(int, ttl)
             table.ttls.append(seconds if seconds >= 0 else None)

@@ -165,7 +165,10 @@ def scope_of(store: StateStore, chain: Chain, models: Iterable[type[Model]]) -> 
         return Scope(0, cast(Snapshot, state.snapshot).fingerprint, newest, run_id, accepts)
     plan = make_plan(chain, state, chain.head_position)
     if plan.start != plan.target:
-        pending, verb = ", ".join(link.name for link in plan.applied), "is" if len(plan.applied) == 1 else "are"
+        pending, verb = (
+            ", ".join(migration.name for migration in plan.applied),
+            "is" if len(plan.applied) == 1 else "are",
+        )
         raise MigrationError(f"{chain.app}: {pending} {verb} not applied yet; run 'migrate' first")
     return Scope(plan.start, chain.snapshots[plan.start].fingerprint, newest, run_id, accepts)
 

@@ -67,13 +67,13 @@ class AlterField(Operation):
         if is_path(self.name):
             return self._steps_of_key(before, after)
         old, new = before.field(self.name), after.field(self.name)
-        if self.is_way_back_only:
+        if self.is_reverse_only:
             return _taken_back(new, self.back)
         if self.is_widening:
             return _widened(old, new, self.back)
         forward = _conversion(self.name, old, new, self.convert, "convert")
         is_made_optional = self.convert is None and self.new == f"{self.old} | None"
-        back = _for_none(self.back) if is_made_optional and self.back is not None else self._way_back
+        back = _for_none(self.back) if is_made_optional and self.back is not None else self._reverse
         backward = _conversion(self.name, new, old, back, "back")
         if back is None and self.convert is not None:
             backward = _confirmed(old, new, forward, backward)
@@ -94,11 +94,11 @@ class AlterField(Operation):
         name, keys = split_path(self.name)
         type = before.field(name).type
         if self.is_widening:
-            if not self.is_narrowed_back and not (self.is_way_back_only and self.back is not None):
+            if not self.is_narrowed_back and not (self.is_reverse_only and self.back is not None):
                 return []
             key = widen_key(type, self.name, keys, self.old, self.new, self.back)
             return [widened(before.field(name), after.field(name), keys, key)]
-        edit = alter_key(type, self.name, keys, self.old, self.new, self.convert, self._way_back)
+        edit = alter_key(type, self.name, keys, self.old, self.new, self.convert, self._reverse)
         usual = None if self.convert is None else replace(edit, convert=None)
         return [patch(before.field(name), after.field(name), keys, edit, usual)]
 
@@ -113,7 +113,7 @@ class AlterField(Operation):
         return new in (old, choice_of([old, NONE]))
 
     @property
-    def is_way_back_only(self) -> bool:
+    def is_reverse_only(self) -> bool:
         """Whether only ``back`` does something: a constraint was loosened, which is not part of the type."""
         return self.convert is None and self.old == self.new
 
@@ -124,7 +124,7 @@ class AlterField(Operation):
         return self.is_widening and not keeps_bytes(new, old)
 
     @property
-    def _way_back(self) -> Callable[..., object] | None:
+    def _reverse(self) -> Callable[..., object] | None:
         if self.back is None and isinstance(self.convert, Converter):
             return self.convert.inverse(str(parse_key(self.name, self.old).tree))
         return self.back
@@ -132,8 +132,8 @@ class AlterField(Operation):
     def describe(self) -> str:
         return f"Alter field {self.name} on {self.model} from {_short(self.old)} to {_short(self.new)}"
 
-    def way_back(self) -> str:
-        if self.is_way_back_only and self.back is not None:
+    def describe_reverse(self) -> str:
+        if self.is_reverse_only and self.back is not None:
             return "each value goes through back="
         if self.is_widening and not self.is_narrowed_back:
             return "values stay unchanged"
@@ -141,9 +141,9 @@ class AlterField(Operation):
             others = "stop the run, because there is no back=" if self.back is None else "are converted by back="
             return f"values that {_short(self.old)} reads as the same stay; others {others}"
         how = "by pydantic's conversion, or stop the run" if self.back is None else "by back="
-        if self.convert is not None and self.back is None and self._way_back is None:
+        if self.convert is not None and self.back is None and self._reverse is None:
             how = "by pydantic's conversion if convert= makes the same value of it again, or stop the run"
-        how = f"by the reverse of {self.convert!r}" if self.back is None and self._way_back is not None else how
+        how = f"by the reverse of {self.convert!r}" if self.back is None and self._reverse is not None else how
         return f"unchanged values return byte for byte; those changed since are converted {how}"
 
     @property

@@ -68,5 +68,5 @@ class Operation(ABC):
         """Describe the operation in one line, imperative, without a full stop."""
 
     @abstractmethod
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         """Describe in one line what undoing it does to a record, without a full stop."""

@@ -95,7 +95,7 @@ class AddField(Operation):
         taken = ", taking the extra field of its name" if self.extra == "take" else ""
         return f"Add field {self.name} to {self.model}{taken}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         if self.extra == "take":
             return f"{self.name} is an extra field again, byte for byte unless it was written since"
         return f"{self.name} is removed, with values that were written to it since"
@@ -138,7 +138,7 @@ class RemoveField(Operation):
     def describe(self) -> str:
         return f"Remove field {self.name} from {self.model}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         since = "stop the run if older code needs it" if self.back is None else f"get {self.back!r}"
         return f"the bytes of {self.name} are restored; records created since {since}"
 
@@ -186,5 +186,5 @@ class RenameField(Operation):
     def describe(self) -> str:
         return f"{'Move' if self._is_moved else 'Rename'} field {self.old} to {self.new} on {self.model}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return f"{self.new} moves back to {self.old}" if self._is_moved else f"{self.new} is named {self.old} again"

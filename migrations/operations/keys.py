@@ -72,7 +72,7 @@ class AlterKeys(Operation):
     def describe(self) -> str:
         return f"Alter keys of {self.model}: {self.changes}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return "the records return to their old keys"
 
 

@@ -52,7 +52,7 @@ class CreateModel(Operation):
     def describe(self) -> str:
         return f"Create model {self.model}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return "the model is no longer tracked; its records stay"
 
 
@@ -73,7 +73,7 @@ class DeleteModel(Operation):
     def describe(self) -> str:
         return f"Delete model {self.model} (its records stay)"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return "the model is tracked again, with the records that stayed"
 
 
@@ -106,7 +106,7 @@ class RenameModel(Operation):
     def describe(self) -> str:
         return f"Rename model {self.model} to {self.new}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return f"the model is named {self.model} again"
 
 
@@ -136,7 +136,7 @@ class AlterExtras(Operation):
     def describe(self) -> str:
         return f"{'Allow' if self.allowed else 'Forbid'} extra fields on {self.model}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return "extra fields in the records are " + ("hidden again" if self.allowed else "visible again")
 
 
@@ -164,5 +164,5 @@ class MoveModel(Operation):
     def describe(self) -> str:
         return f"Move model {self.model} to app {self.app} (its records stay)"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return "the model belongs to this app again, with the records that stayed"

@@ -127,8 +127,8 @@ class AlterKey(Edit):
     Args:
         old, new: Path and type on both sides.
         name: The key.
-        there: Texts of the types of objects whose key changes.
-        here: Texts of their types afterwards.
+        old_objects: Texts of the types of objects whose key changes.
+        new_objects: Texts of their types afterwards.
         convert, back: Those of the operation.
         is_filled: Whether the key becomes required, so that ``convert`` is called with None if it is absent.
     """
@@ -136,14 +136,14 @@ class AlterKey(Edit):
     old: FieldSchema
     new: FieldSchema
     name: str
-    there: frozenset[str]
-    here: frozenset[str]
+    old_objects: frozenset[str]
+    new_objects: frozenset[str]
     convert: Function | None
     back: Function | None
     is_filled: bool = False
 
     def forward(self, document: Document, type: str) -> None:
-        if _canonical(type) not in self.there:
+        if _canonical(type) not in self.old_objects:
             return
         if self.name in document:
             document[self.name] = self._convert(document[self.name], self.old, self.new, self.convert, "convert")
@@ -157,7 +157,7 @@ class AlterKey(Edit):
         return plain(validated(self.new.codec, self.new.name, self.new.type, value))
 
     def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
-        if self.name not in document or _canonical(type) not in self.here:
+        if self.name not in document or _canonical(type) not in self.new_objects:
             return
         now = document[self.name]
         if self.is_filled and before is not None and self.name not in before and now == self._filled():
@@ -192,21 +192,21 @@ class WidenKey(Edit):
     Args:
         old, new: Path and type on both sides.
         name: The key.
-        here: Texts of the types of the objects afterwards.
+        new_objects: Texts of the types of the objects afterwards.
         back: That of the operation.
     """
 
     old: FieldSchema
     new: FieldSchema
     name: str
-    here: frozenset[str]
+    new_objects: frozenset[str]
     back: Function | None
 
     def forward(self, document: Document, type: str) -> None:
         pass  # the newer type accepts the older value
 
     def backward(self, document: Document, type: str, before: Mapping[str, object] | None) -> None:
-        if self.name not in document or _canonical(type) not in self.here:
+        if self.name not in document or _canonical(type) not in self.new_objects:
             return
         # In a list, because a key is JSON even if a field of its type would be plain text.
         old, new = (FieldSchema(side.name, f"list[{side.type}]") for side in (self.old, self.new))
@@ -264,7 +264,7 @@ def alter_key(
 def widen_key(type: str, path: str, keys: tuple[str, ...], old: str, new: str, back: Function | None) -> WidenKey:
     """Return the change that widens the type of a key; arguments as for ``alter_key``."""
     edit = alter_key(type, path, keys, old, new, None, back)
-    return WidenKey(edit.old, edit.new, edit.name, edit.here, back)
+    return WidenKey(edit.old, edit.new, edit.name, edit.new_objects, back)
 
 
 def widened(field: FieldSchema, after: FieldSchema, keys: tuple[str, ...], edit: Edit) -> Widen:

@@ -72,7 +72,7 @@ class SplitField(Operation):
     def describe(self) -> str:
         return f"Split field {self.name} of {self.model} into {', '.join(self.into)}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return f"{_REBUILT} {'are refused' if self.merge is None else 'go through merge='}"
 
 
@@ -120,7 +120,7 @@ class MergeFields(Operation):
     def describe(self) -> str:
         return f"Merge fields {', '.join(self.names)} of {self.model} into {self.into}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return f"{_REBUILT} {'are refused' if self.split is None else 'go through split='}"
 
 
@@ -169,7 +169,7 @@ class FlattenField(Operation):
         names = ", ".join(name for name in self.into.values() if name is not None)
         return f"Flatten field {self.name} of {self.model} into {names}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return f"{_REBUILT} become {self.name} again, with the omitted keys"
 
     def _refuse_other_keys(self, object: Object) -> None:
@@ -222,7 +222,7 @@ class NestFields(Operation):
     def describe(self) -> str:
         return f"Nest fields {', '.join(self.fields)} of {self.model} into {self.into}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return f"{_REBUILT} become fields again"
 
 

@@ -77,7 +77,7 @@ class Run(Operation):
     def describe(self) -> str:
         return f"Run {function_name(self.function)}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         return "cannot be taken back" if self.back is None else f"{function_name(self.back)} is called"
 
 

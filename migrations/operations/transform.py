@@ -46,7 +46,7 @@ class Transform(Operation):
     def describe(self) -> str:
         return f"Transform {self.model} with {getattr(self.function, '__name__', repr(self.function))}"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         since = "are refused" if self.back is None else "go through back="
         return f"unchanged records return byte for byte; those changed since {since}"
 

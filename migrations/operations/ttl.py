@@ -64,7 +64,7 @@ class AlterTTL(Operation):
         }
         return f"Alter {change} ({records.get(self.policy, self.policy)})"
 
-    def way_back(self) -> str:
+    def describe_reverse(self) -> str:
         if self.is_state_only:
             return "new records get the TTL of before; existing records do not change"
         return "records expire when they did before, unless that time is past or their TTL was changed since"

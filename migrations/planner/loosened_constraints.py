@@ -136,13 +136,13 @@ def _with_field(path: str, names: Mapping[str, str]) -> str:
 
 
 def unrewritten_records(
-    chain: Chain, works: Sequence[RewritePass], start: int, target: int
+    chain: Chain, passes: Sequence[RewritePass], start: int, target: int
 ) -> list[tuple[KeySpace, EarlierCode]]:
     """Return records that a run back does not rewrite, although the code at its target may not read them.
 
     Args:
         chain: The files.
-        works: The passes of the run.
+        passes: The passes of the run.
         start, target: Positions.
 
     Returns:
@@ -151,29 +151,29 @@ def unrewritten_records(
     """
     found: list[tuple[KeySpace, EarlierCode]] = []
     for lineage in _taken_back(chain, start, target):
-        if not any(_is_of(work, lineage, target) for work in works):
+        if not any(_is_of(rewrite_pass, lineage, target) for rewrite_pass in passes):
             earlier = earlier_of(chain, lineage, target)
             if earlier.rules or _has_later_types(earlier):
                 found.append((lineage.at(target).keys, earlier))
     return found
 
 
-def unchecked_constraints(chain: Chain, works: Sequence[RewritePass], start: int, target: int) -> list[str]:
+def unchecked_constraints(chain: Chain, passes: Sequence[RewritePass], start: int, target: int) -> list[str]:
     """Return lines about constraints that a run back does not check, or that are not known.
 
     Args:
         chain: The files.
-        works: The passes of the run; those that do not check are skipped.
+        passes: The passes of the run; those that do not check are skipped.
         start, target: Positions.
     """
     lines: list[str] = []
     unknown: list[str] = []
     for lineage in _taken_back(chain, start, target):
-        passes = [work for work in works if _is_of(work, lineage, target)]
-        if passes and all(work.route.earlier is None for work in passes):
+        own = [rewrite_pass for rewrite_pass in passes if _is_of(rewrite_pass, lineage, target)]
+        if own and all(rewrite_pass.path.earlier is None for rewrite_pass in own):
             continue  # the user accepts unreadable records
         earlier = earlier_of(chain, lineage, target)
-        if passes and not earlier.is_known:
+        if own and not earlier.is_known:
             unknown.append(earlier.schema.name)
         rules = ", ".join(f"{rule.path or 'the whole model'}: {rule.shown}" for rule in earlier.unchecked)
         if rules:
@@ -196,8 +196,8 @@ def _taken_back(chain: Chain, start: int, target: int) -> list[Lineage]:
     return [lineage for lineage in lineages_of(chain) if start in lineage.schemas and target in lineage.schemas]
 
 
-def _is_of(work: RewritePass, lineage: Lineage, target: int) -> bool:
-    return (work.route.model, work.target) == (lineage.path.model, lineage.at(target).version)
+def _is_of(rewrite_pass: RewritePass, lineage: Lineage, target: int) -> bool:
+    return (rewrite_pass.path.model, rewrite_pass.target) == (lineage.path.model, lineage.at(target).version)
 
 
 def _has_later_types(earlier: EarlierCode) -> bool:

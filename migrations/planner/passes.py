@@ -22,13 +22,13 @@ class RewritePass:
     """A pass that rewrites records.
 
     Attributes:
-        route: The upgrade path of the model's records.
+        path: The upgrade path of the model's records.
         keys: Their keys.
         target: Version to reach.
         source: Version that most records are expected to have.
     """
 
-    route: UpgradePath
+    path: UpgradePath
     keys: KeySpace
     target: int
     source: int
@@ -36,12 +36,12 @@ class RewritePass:
     @property
     def label(self) -> str:
         """The name of the pass. It has the keys, because a model may have several passes."""
-        return f"{self.route.model} at {self.keys.start}*"
+        return f"{self.path.model} at {self.keys.start}*"
 
     @property
     def is_in_server(self) -> bool:
         """Whether the server rewrites most records by itself, because each step up is static."""
-        return self.source < self.target and self.route.is_static(self.source, self.target)
+        return self.source < self.target and self.path.is_static(self.source, self.target)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class RenameKeysPass:
     """A pass that gives records other keys.
 
     Attributes:
-        route: The upgrade path of the records.
+        path: The upgrade path of the records.
         keys: Their keys, or some of them.
         after: The model that gives the new keys.
         follows_field: Whether new keys are made from a field, because the primary key is another field or type.
@@ -58,7 +58,7 @@ class RenameKeysPass:
         later: The name of the primary key at later versions, as long as keys are made from it.
     """
 
-    route: UpgradePath
+    path: UpgradePath
     keys: KeySpace
     after: ModelSchema
     follows_field: bool
@@ -73,7 +73,7 @@ class RenameKeysPass:
     @property
     def label(self) -> str:
         """The name of the pass."""
-        return f"{self.route.model} from {self.keys.start}* to {self.after.keys.start}*"
+        return f"{self.path.model} from {self.keys.start}* to {self.after.keys.start}*"
 
     @cached_property
     def fields(self) -> Mapping[int, str]:
@@ -81,16 +81,16 @@ class RenameKeysPass:
         if not self.follows_field:
             return {self.target: ""}
         own = {self.target: self.after.primary_key}
-        return {**self.later, **own} if self.route.leaves_newer else own
+        return {**self.later, **own} if self.path.leaves_newer else own
 
     @property
     def takes_all_newer(self) -> bool:
         """Whether a record of any later version is renamed too, even of an unknown one: its key is enough."""
-        return self.route.leaves_newer and not self.follows_field
+        return self.path.leaves_newer and not self.follows_field
 
     def is_left(self, version: int) -> bool:
         """Whether a record of a version keeps its key: it is made of a field that does not matter here yet."""
-        return self.route.is_done(version, self.target) and version not in self.fields
+        return self.path.is_done(version, self.target) and version not in self.fields
 
     def is_there(self, key: str) -> bool:
         """Whether a key is a new key already, so that it stays."""
@@ -117,11 +117,11 @@ class RenameKeysPass:
         try:
             value = field.codec.decode(raw)
         except ValueError as exc:
-            shown = MASK if self.route.conceals(name, raw) else repr(raw[:40])
+            shown = MASK if self.path.conceals(name, raw) else repr(raw[:40])
             raise ValueError(f"its {name} holds {shown}, which is not a valid {field.type}; correct it first") from exc
         value = cast(object, value.value) if isinstance(value, Enum) else value
         if not is_plain(value):
-            shown = MASK if self.route.conceals(name, raw) else f"{value!r:.60}"
+            shown = MASK if self.path.conceals(name, raw) else f"{value!r:.60}"
             raise ValueError(f"its {name} is {shown}, which cannot be used as a primary key; use str, int or UUID")
         text = str(value)
         if not text:

@@ -51,8 +51,8 @@ class Plan:
         depth: The lowest such position.
         applied: Migrations that the run applies, in order.
         unapplied: Migrations that the run takes back, last first.
-        works: A pass for each prefix of keys under which records must change.
-        moves: Passes that rename keys, after all of ``works``.
+        passes: A pass for each prefix of keys under which records must change.
+        moves: Passes that rename keys, after all of ``passes``.
         snapshot: Schemas afterwards.
         fingerprint: Digest of all migrations up to ``reach``.
         is_resumed: Whether it resumes a run that stopped.
@@ -68,7 +68,7 @@ class Plan:
     depth: int
     applied: tuple[LoadedMigration, ...]
     unapplied: tuple[LoadedMigration, ...]
-    works: tuple[RewritePass, ...]
+    passes: tuple[RewritePass, ...]
     moves: tuple[RenameKeysPass, ...]
     snapshot: Snapshot
     fingerprint: str
@@ -195,7 +195,7 @@ def plan_between(
     reach = max(start, target, start if journal is None else journal.reach)
     depth = 0 if includes_stragglers else min(start, target, start if journal is None else journal.depth)
     known = start if journal is None else max(start, journal.reach)
-    works, moves = _passes(chain, range(depth, reach + 1), start, target, known)
+    passes, moves = _passes(chain, range(depth, reach + 1), start, target, known)
     return Plan(
         app=chain.app,
         start=start,
@@ -204,7 +204,7 @@ def plan_between(
         depth=depth,
         applied=chain.migrations[start:target],
         unapplied=tuple(reversed(chain.migrations[target:start])),
-        works=works,
+        passes=passes,
         moves=moves,
         snapshot=chain.snapshots[target],
         fingerprint=_digest(chain, reach),
@@ -224,7 +224,7 @@ def _passes(
         source, target: Positions of most records, before and afterwards.
         known: The highest position to which a run brought records.
     """
-    works: list[RewritePass] = []
+    passes: list[RewritePass] = []
     moves: list[RenameKeysPass] = []
     reach = positions[-1]
     for lineage in sorted(lineages_of(chain), key=lambda lineage: lineage.latest.keys.start):
@@ -243,11 +243,11 @@ def _passes(
         if target > max(lineage.schemas) or (source <= target and known <= target < len(chain.migrations)):
             path = replace(path, leaves_newer=True)
         is_remade = any(place in lineage.remade for place in positions[1:])
-        works += [RewritePass(path, keys, after.version, before.version) for keys in key_spaces]
+        passes += [RewritePass(path, keys, after.version, before.version) for keys in key_spaces]
         vacant, later = _vacant_below(lineage, source, target, known), _names_after(lineage, target)
         leaving = [keys for keys in key_spaces if is_remade or keys is not after.keys]
         moves += [RenameKeysPass(path, keys, after, is_remade, vacant, later) for keys in leaving]
-    return tuple(works), tuple(moves)
+    return tuple(passes), tuple(moves)
 
 
 def _names_after(lineage: Lineage, position: int) -> dict[int, str]:

@@ -46,7 +46,7 @@ class RunPlan:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do and nothing to resume."""
-        return all(segment.is_empty and not segment.is_resumed and not segment.works for segment in self.segments)
+        return all(segment.is_empty and not segment.is_resumed and not segment.passes for segment in self.segments)
 
     @property
     def is_resumed(self) -> bool:
@@ -79,9 +79,9 @@ class RunPlan:
         return tuple(migration for segment in self.segments for migration in segment.unapplied)
 
     @cached_property
-    def works(self) -> tuple[RewritePass, ...]:
+    def passes(self) -> tuple[RewritePass, ...]:
         """All its passes."""
-        return tuple(work for segment in self.segments for work in segment.works)
+        return tuple(rewrite_pass for segment in self.segments for rewrite_pass in segment.passes)
 
     @cached_property
     def moves(self) -> tuple[RenameKeysPass, ...]:
@@ -198,9 +198,9 @@ def accepting_unreadable(plan: RunPlan) -> RunPlan:
 
 
 def _with_paths(segment: Plan, change: Callable[[UpgradePath], UpgradePath]) -> Plan:
-    works = tuple(replace(work, route=change(work.route)) for work in segment.works)
-    moves = tuple(replace(move, route=change(move.route)) for move in segment.moves)
-    return replace(segment, works=works, moves=moves)
+    passes = tuple(replace(rewrite_pass, path=change(rewrite_pass.path)) for rewrite_pass in segment.passes)
+    moves = tuple(replace(move, path=change(move.path)) for move in segment.moves)
+    return replace(segment, passes=passes, moves=moves)
 
 
 def _step_in(migration: LoadedMigration) -> Run | None:

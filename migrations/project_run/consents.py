@@ -46,18 +46,18 @@ def pending_findings(client: SyncClient, chain: Chain, run_plan: RunPlan, hooks:
         return []
     positions = range(run_plan.start + 1, run_plan.start + 1 + len(run_plan.applied))
     findings = findings_of(chain, positions, samples_of(client, chain, positions), hooks)
-    return with_idle(client, chain, findings, run_plan.target, run_plan.works)
+    return with_idle(client, chain, findings, run_plan.target, run_plan.passes)
 
 
 def with_idle(
-    client: SyncClient, chain: Chain, findings: Sequence[Finding], target: int, works: Sequence[RewritePass] = ()
+    client: SyncClient, chain: Chain, findings: Sequence[Finding], target: int, passes: Sequence[RewritePass] = ()
 ) -> list[Finding]:
     """Mark findings that would be refused but concern no record: nothing can break, so no consent is needed."""
     known: dict[tuple[str, ...], bool] = {}
     marked: list[Finding] = []
     for finding in findings:
         if finding.is_refused and finding.models:
-            places = _places(chain, finding, target, works)
+            places = _places(chain, finding, target, passes)
             starts = tuple(sorted(place.keys.start for place in places))
             if starts not in known:
                 known[starts] = bool(places) and run(client, first_outdated(places)) is None
@@ -72,7 +72,7 @@ def unasked_keys(chain: Chain, run_plan: RunPlan, findings: Sequence[Finding]) -
         place.keys.start
         for finding in findings
         if finding.is_idle
-        for place in _places(chain, finding, run_plan.target, run_plan.works)
+        for place in _places(chain, finding, run_plan.target, run_plan.passes)
     )
 
 
@@ -96,20 +96,20 @@ def samples_of(client: SyncClient, chain: Chain, positions: range) -> dict[str, 
     """Read some records of each model that the migrations change, under the keys it has before them."""
     found: dict[str, Sample] = {}
     for position in positions:
-        link, before = chain.migrations[position - 1], chain.snapshots[position - 1]
-        for name in dict.fromkeys(operation.model for operation in link.operations):
+        migration, before = chain.migrations[position - 1], chain.snapshots[position - 1]
+        for name in dict.fromkeys(operation.model for operation in migration.operations):
             if name in before.by_name and name not in found:
                 found[name] = run(client, sample(before.model(name).keys, RECORDS))
     return found
 
 
-def _places(chain: Chain, finding: Finding, target: int, works: Iterable[RewritePass]) -> list[Place]:
-    return list(_each_place(chain, finding, target, list(works)))
+def _places(chain: Chain, finding: Finding, target: int, passes: Iterable[RewritePass]) -> list[Place]:
+    return list(_each_place(chain, finding, target, list(passes)))
 
 
-def _each_place(chain: Chain, finding: Finding, target: int, works: Sequence[RewritePass]) -> Iterator[Place]:
+def _each_place(chain: Chain, finding: Finding, target: int, passes: Sequence[RewritePass]) -> Iterator[Place]:
     for model in finding.models:
-        yield from places_of(chain, finding.position, model, target, works)
+        yield from places_of(chain, finding.position, model, target, passes)
 
 
 def _refusal(refused: Sequence[Finding], cure: str, is_auto: bool) -> str:

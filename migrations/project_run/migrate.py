@@ -232,7 +232,7 @@ def _warn(tasks: Sequence[AppTask]) -> None:
     """Log what the command prints beside the plan."""
     for task in tasks:
         plan = task.run_plan
-        for note in unchecked_constraints(plan.chain, plan.works, plan.start, plan.target):
+        for note in unchecked_constraints(plan.chain, plan.passes, plan.start, plan.target):
             _log.warning("%s", note)
         if task.has_unmade_changes:
             _log.warning("%s: the models have changes without a migration; run 'makemigrations'", task.app.label)

@@ -46,7 +46,7 @@ def refuse_failing(client: SyncClient, tasks: Iterable[AppTask], spelling: Spell
     """
     for task in tasks:
         first = task.run_plan.segments[0]
-        if task.run_plan.is_resumed or step_of(first) is not None or not first.works:
+        if task.run_plan.is_resumed or step_of(first) is not None or not first.passes:
             continue
         quarantine = Quarantine(task.store.namespace, task.app.label)
         passes, _ = run(client, rehearse(first, quarantine, _SAMPLE, _report_nothing))
@@ -66,7 +66,7 @@ def refuse_left_alone(client: SyncClient, tasks: Iterable[AppTask]) -> None:
     """
     for task in tasks:
         plan = task.run_plan
-        for keys, earlier in unrewritten_records(plan.chain, plan.works, plan.start, plan.target):
+        for keys, earlier in unrewritten_records(plan.chain, plan.passes, plan.start, plan.target):
             path = upgrade_paths_of(plan.chain)[keys.start]
             failure = run(client, first_unreadable(keys, earlier, path.without_secrets))
             if failure is not None:
@@ -82,7 +82,7 @@ def _report_nothing(progress: Progress) -> None:
 def _not_started(task: AppTask, rehearsal: Rehearsal, spelling: Spelling) -> str:
     return (
         f"{task.app.label}: not started, nothing was changed: {rehearsal.failed:,} of"
-        f" {counted(rehearsal.records, 'sampled record')} of {rehearsal.work.route.model} cannot be rewritten. Correct"
-        f" them, or {spelling.quarantine} to continue without them, or {spelling.ignore_sample} to stop at the"
+        f" {counted(rehearsal.records, 'sampled record')} of {rehearsal.rewrite_pass.path.model} cannot be rewritten."
+        f" Correct them, or {spelling.quarantine} to continue without them, or {spelling.ignore_sample} to stop at the"
         " first"
     )

@@ -10,13 +10,13 @@ from typing import Final, NamedTuple, cast
 from redis_models.client.commands import (
     Argument,
     Command,
-    Pipelined,
     Reply,
     RoundTrips,
     call_again,
     check,
     hash_of,
     load_script,
+    pipelined,
 )
 from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.errors import RecordError
@@ -36,7 +36,7 @@ _REPLACE: Final = load_script(
 
 
 def rewrite_here(
-    fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, *, is_unthrottled: bool = False
+    fence: Fence, path: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, *, is_unthrottled: bool = False
 ) -> RoundTrips[Outcome]:
     """Bring records to a version with Python, each under compare-and-set.
 
@@ -44,7 +44,7 @@ def rewrite_here(
 
     Args:
         fence: Of the caller's lease.
-        route: The upgrade path.
+        path: The upgrade path.
         target: Version to reach.
         keys: The records.
         at_once: How many records a script takes, at most 100.
@@ -56,19 +56,19 @@ def rewrite_here(
     """
     outcome, left = Outcome(), keys
     if is_unthrottled and len(keys) > at_once:
-        left = yield from _rewrite_ahead(fence, route, target, keys, at_once, outcome)
+        left = yield from _rewrite_pipelined(fence, path, target, keys, at_once, outcome)
     for _ in range(_TRIES):
         if not left:
             return outcome
-        replies = yield _asking(route, target, left)
-        drafts = yield from _drafts(route, target, left, replies, outcome)
+        replies = yield _asking(path, target, left)
+        drafts = yield from _drafts(path, target, left, replies, outcome)
         left = yield from replace(fence, target, drafts, at_once, outcome)
     outcome.contested += len(left)
     return outcome
 
 
-def _rewrite_ahead(
-    fence: Fence, route: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
+def _rewrite_pipelined(
+    fence: Fence, path: UpgradePath, target: int, keys: Sequence[bytes], at_once: int, outcome: Outcome
 ) -> RoundTrips[list[bytes]]:
     """Try each record once; give the keys of those that another client wrote meanwhile.
 
@@ -78,14 +78,15 @@ def _rewrite_ahead(
     contested: list[bytes] = []
     computed: list[_Write] = []
     sent: list[_Write] = []
-    replies = yield Pipelined(_asking(route, target, chunks[0]))
+    replies = yield from pipelined(_asking(path, target, chunks[0]))
     for chunk, following in zip(chunks, [*chunks[1:], ()], strict=True):
         # The replies to what was sent before are there from here on.
-        later = yield Pipelined([*(write.call.command for write in computed), *_asking(route, target, following)])
+        commands = [write.call.command for write in computed]
+        later = yield from pipelined([*commands, *_asking(path, target, following)])
         contested += yield from _written(sent, replies[: len(sent)], outcome)
-        drafts = yield from _drafts(route, target, chunk, replies[len(sent) :], outcome)
+        drafts = yield from _drafts(path, target, chunk, replies[len(sent) :], outcome)
         sent, computed, replies = computed, _writes(fence, target, drafts, at_once), later
-    yield ()
+    yield from replies.wait()
     contested += yield from _written(sent, replies, outcome)
     last = yield [write.call.command for write in computed]
     return contested + (yield from _written(computed, last, outcome))
@@ -124,7 +125,7 @@ def _writes(fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_on
             arguments: list[Argument] = [fence.epoch, target, fence.flag, *shape.arguments]
             for key in chunk:
                 arguments += shape.values(drafts[key])
-            # Who needs no lease may have no right to its key: any of the records' will do in its place.
+            # A caller without a lease may lack the right to its key, so the key of a record takes its place.
             keys_of_call = [fence.lease_key or chunk[0], *chunk]
             writes.append(_Write(chunk, IndexedCall(_REPLACE, indexes, keys_of_call, arguments)))
     return writes
@@ -189,7 +190,7 @@ class _Shape(NamedTuple):
 
 
 class _Latest:
-    """The shape that was made last. Most records have that of the one before, which is cheaper to see than to make.
+    """The shape that was made last. Most records have the shape of the record before, which is quicker to compare.
 
     Args:
         draft: What it was made of.
@@ -231,23 +232,23 @@ def _shape_of(draft: RecordEdit, has_field_lives: bool) -> _Shape:
     return _Shape(reads, present, tuple(sets), removes, tuple(carried), draft.ttl_changes, restores)
 
 
-def _asking(route: UpgradePath, target: int, keys: Sequence[bytes]) -> list[Command]:
+def _asking(path: UpgradePath, target: int, keys: Sequence[bytes]) -> list[Command]:
     """Give what reads the fields of records that the way needs, or all of them."""
-    names = route.names_before(target)
+    names = path.names_before(target)
     return [("HGETALL", key) if names is None else ("HMGET", key, *names) for key in keys]
 
 
 def _drafts(
-    route: UpgradePath, target: int, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
+    path: UpgradePath, target: int, keys: Sequence[bytes], replies: Sequence[Reply], outcome: Outcome
 ) -> RoundTrips[dict[bytes, RecordEdit]]:
     """Rewrite records in memory; those that need nothing, or cannot be, go into ``outcome`` at once."""
     drafts: dict[bytes, RecordEdit] = {}
-    for key, record in (yield from _records(route.names_before(target), keys, replies, outcome)):
+    for key, record in (yield from _records(path.names_before(target), keys, replies, outcome)):
         try:
-            if route.is_done(route.version_of(record.get(STAMP)), target):
+            if path.is_done(path.version_of(record.get(STAMP)), target):
                 outcome.skipped += 1
             else:
-                drafts[key] = route.rewrite(record, target)
+                drafts[key] = path.rewrite(record, target)
         except RecordError as exc:
             outcome.failures.append(Failure(text_of(key), str(exc)))
     return drafts

@@ -119,7 +119,7 @@ class _Writer:
         for name, cell in run.fields.items():
             yield f"  raw = {self._content(cell)}"
             # A field that is written again would lose its TTL.
-            is_same = f" and raw ~= {self._was(name)}" if cell.life == name else ""
+            is_same = f" and raw ~= {self._was(name)}" if cell.ttl_source == name else ""
             yield f"  if raw{is_same} then"
             yield f"    add(set, {_quoted(name)}, raw)"
             yield f"  elseif not raw and {self._was(name)} then"
@@ -137,8 +137,8 @@ class _Writer:
         if self.carried:
             yield "  if ends then"
             for name, cell in self.carried:
-                life = self._places[cell.life or ""]
-                yield f"    if {self._content(cell)} then carry(key, {_quoted(name)}, ends[{life}]) end"
+                ttl_place = self._places[cell.ttl_source or ""]
+                yield f"    if {self._content(cell)} then carry(key, {_quoted(name)}, ends[{ttl_place}]) end"
             yield "  end"
         yield "  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end"
         yield "  set_end(key, ending)"
@@ -150,7 +150,7 @@ class _Writer:
         if self._run.lives or self.carried:
             yield "  demand_to_write(key)"
         for _, cell in self.carried:
-            ends = f"ends[{self._places[cell.life or '']}]"
+            ends = f"ends[{self._places[cell.ttl_source or '']}]"
             yield f"  if ends and {self._content(cell)} and {ends} > 0 then demand_once('HPEXPIREAT', key) end"
         yield "  demand_end(key, ending)"
 
@@ -172,7 +172,7 @@ class _Writer:
     def carried(self) -> list[tuple[str, Cell]]:
         """What is written with the TTL of a field as it was; only what had one can keep it."""
         fields = [*self._run.fields.items(), *((keep.stored_as, keep.cell) for keep in self._run.keeps)]
-        return [(name, cell) for name, cell in fields if cell.life is not None and _has_content(cell)]
+        return [(name, cell) for name, cell in fields if cell.ttl_source is not None and _has_content(cell)]
 
     def _sources(self) -> set[str]:
         cells = [*self._run.fields.values(), *(keep.cell for keep in self._run.keeps)]

@@ -47,7 +47,7 @@ class Place:
         return self.target is None or version < self.target or (version > self.target and not self.leaves_newer)
 
 
-def places_of(chain: Chain, position: int, model: str, target: int, works: Iterable[RewritePass] = ()) -> list[Place]:
+def places_of(chain: Chain, position: int, model: str, target: int, passes: Iterable[RewritePass] = ()) -> list[Place]:
     """Give where records may lie that the operations of one migration on a model are about.
 
     Args:
@@ -55,12 +55,12 @@ def places_of(chain: Chain, position: int, model: str, target: int, works: Itera
         position: After the migration.
         model: What the model is called before it or after it.
         target: Position that the run leads to.
-        works: Passes of the run.
+        passes: Passes of the run.
 
     Returns:
         Every place that these records have or had; none where no migration before says that the model exists.
     """
-    back = {work.keys.start for work in works if not work.route.leaves_newer}
+    back = {rewrite_pass.keys.start for rewrite_pass in passes if not rewrite_pass.path.leaves_newer}
     found = [
         place for lineage in lineages_of(chain) if _has(lineage, position, model) for place in _of(lineage, target)
     ]
@@ -89,19 +89,19 @@ def first_outdated(places: Sequence[Place]) -> RoundTrips[str | None]:
     return None
 
 
-def refuse_outdated(work: RewritePass | RenameKeysPass, keys: Sequence[bytes]) -> RoundTrips[Outcome]:
+def refuse_outdated(record_pass: RewritePass | RenameKeysPass, keys: Sequence[bytes]) -> RoundTrips[Outcome]:
     """Check that records need no change, because the plan had none to change and no consent was asked for.
 
     Raises:
         UnsafeError: One was written since; it is as it was.
     """
-    is_left = isinstance(work, RenameKeysPass) and work.keys.start != work.after.keys.start
-    place = Place(work.keys, None if is_left else work.target, work.route.leaves_newer)
+    is_left = isinstance(record_pass, RenameKeysPass) and record_pass.keys.start != record_pass.after.keys.start
+    place = Place(record_pass.keys, None if is_left else record_pass.target, record_pass.path.leaves_newer)
     found = yield from _outdated_in(place, keys)
     if found is not None:
         raise UnsafeError(
-            f"{found}: written since the plan was made, which had no record of {work.route.model} to change, and so"
-            " asked for no consent; it is unchanged. Run 'migrate' again, which asks"
+            f"{found}: written since the plan was made, which had no record of {record_pass.path.model} to change, and"
+            " so asked for no consent; it is unchanged. Run 'migrate' again, which asks"
         )
     return Outcome(skipped=len(keys))
 
@@ -143,28 +143,28 @@ def _version(stamp: bytes | None) -> int:
 def first_unreadable(
     keys: KeySpace, earlier: EarlierCode, without_secrets: Callable[[RecordError], RecordError]
 ) -> RoundTrips[Failure | None]:
-    """Look at all records of a model; give the first that code of before could not read, or None.
+    """Read all records of a model; give the first that the earlier code cannot read, or None.
 
     Args:
-        keys: Where they lie.
-        earlier: What that code could read.
-        without_secrets: Gives an error as it may be told.
+        keys: Where the records are.
+        earlier: What that code can read.
+        without_secrets: Removes secrets from an error.
 
     Cost:
         A SCAN of the database, and a round trip for each 200 records, or for 4 MB.
     """
-    cursor, portions, stamp = "", ReadSize(), b"%d" % earlier.schema.version
+    cursor, read_size, stamp = "", ReadSize(), b"%d" % earlier.schema.version
     while cursor != "0":
         cursor, page = yield from scan(cursor or "0", keys)
-        for some in portions.of(page):
-            replies = yield [("HGETALL", key) for key in some]
+        for batch in read_size.of(page):
+            replies = yield [("HGETALL", key) for key in batch]
             records = [{} if is_another_type(reply) else hash_of(reply) for reply in replies]
-            for key, record in zip(some, records, strict=True):
+            for key, record in zip(batch, records, strict=True):
                 if record.get(STAMP, b"1") != stamp:
                     continue
                 try:
                     earlier.check(RecordEdit(record))
                 except RecordError as exc:
                     return Failure(text_of(key), str(without_secrets(exc)))
-            portions.met([one for one in records if one])
+            read_size.met([record for record in records if record])
     return None

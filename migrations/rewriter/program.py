@@ -24,28 +24,28 @@ class Program:
     """What a script does to records of some versions.
 
     Attributes:
-        route: The way that it is compiled from.
+        path: The way that it is compiled from.
         versions: Versions of the records that it is for.
         script: The script.
     """
 
-    route: UpgradePath
+    path: UpgradePath
     versions: tuple[int, ...]
     script: Script
 
 
-def compile_program(route: UpgradePath, target: int) -> Program:
+def compile_program(path: UpgradePath, target: int) -> Program:
     """Compile the way up to ``target`` from every older version from which all stages are static.
 
     Records in which more is read or written than one call takes are left to Python, which makes several.
     """
     runs: dict[int, Run] = {}
     names = set[str]()  # a script reads the same fields of records of all versions
-    for version in route.versions:
-        if version < target and route.is_static(version, target):
+    for version in path.versions:
+        if version < target and path.is_static(version, target):
             with suppress(NeedsPythonError):
-                run = run_of(route.version_steps_between(version, target))
+                run = run_of(path.version_steps_between(version, target))
                 if max(len(names | run.names), run.most_arguments) <= _MOST_AT_ONCE:
                     runs[version] = run
                     names |= run.names
-    return Program(route, tuple(runs), lua_of(runs))
+    return Program(path, tuple(runs), lua_of(runs))

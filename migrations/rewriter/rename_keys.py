@@ -83,19 +83,19 @@ def refuse_foreign_index(move: RenameKeysPass) -> RoundTrips[None]:
 
 def _move_once(fence: Fence, move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> RoundTrips[list[bytes]]:
     """Rename keys; give those of records whose primary key was changed in between."""
-    held: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
+    found: Mapping[bytes, _Held] = dict.fromkeys(keys, _BY_KEY)
     if move.follows_field:
-        held = yield from _held(move, keys, outcome)
+        found = yield from _held(move, keys, outcome)
     contested: list[bytes] = []
-    pairs = list(_pairs(move, held, outcome))
+    pairs = list(_pairs(move, found, outcome))
     for name in dict.fromkeys(move.fields.values()):
         versions = [version for version, other in move.fields.items() if other == name]
-        for chunk in _chunks([(key, target) for key, target in pairs if held[key].name == name]):
+        for chunk in _chunks([(key, target) for key, target in pairs if found[key].name == name]):
             least = move.target if move.takes_all_newer else ""
             start = len(bytes_of(move.keys.start))
             arguments: list[Argument] = [fence.epoch, least, len(versions), *versions, name, start]
-            arguments += [held[key].raw for key, _ in chunk if name]
-            places = [one for pair in chunk for one in pair]
+            arguments += [found[key].raw for key, _ in chunk if name]
+            places = [key for pair in chunk for key in pair]
             reply = yield from _call(fence, move, places, arguments)
             for (key, target), letter in zip(chunk, _letters(move, reply), strict=True):
                 if letter == RenameResult.CONFLICT:
@@ -135,7 +135,7 @@ def _held(move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> Roun
     names = list(dict.fromkeys(move.fields.values()))
     replies = yield [("HMGET", key, STAMP, *names) for key in keys]
     there = check((yield [("EXISTS", key) for key in keys]))
-    held: dict[bytes, _Held] = {}
+    found: dict[bytes, _Held] = {}
     for key, reply, is_there in zip(keys, replies, there, strict=True):
         if is_another_type(reply):
             _count(outcome, key, b"", RenameResult.WRONG_TYPE)
@@ -154,20 +154,20 @@ def _held(move: RenameKeysPass, keys: Sequence[bytes], outcome: Outcome) -> Roun
             if raw is None:
                 _fail(outcome, key, f"it has no {name}, of which its key is made; give it one")
             else:
-                held[key] = _Held(name, raw)
-    return held
+                found[key] = _Held(name, raw)
+    return found
 
 
 def _version_of(move: RenameKeysPass, stamp: bytes | None) -> int:
     """Give the version of a stamp; one that no record can have where the files know none."""
     try:
-        return move.route.version_of(stamp)
+        return move.path.version_of(stamp)
     except RecordError:
         return -1
 
 
-def _pairs(move: RenameKeysPass, held: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
-    for key, (name, raw) in held.items():
+def _pairs(move: RenameKeysPass, found: Mapping[bytes, _Held], outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
+    for key, (name, raw) in found.items():
         if not name:
             target = move.key_by_key(key)
             if target is None:
@@ -191,10 +191,10 @@ def _chunks(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[byt
         yield pairs[start : start + _AT_ONCE]
 
 
-def _letters(work: RenameKeysPass, reply: object) -> str:
+def _letters(rename_pass: RenameKeysPass, reply: object) -> str:
     letters = cast(bytes, unfenced(reply)).decode()
     if letters.startswith("INDEX"):
-        raise _not_an_index(work.keys if letters == "INDEX 2" else work.after.keys)
+        raise _not_an_index(rename_pass.keys if letters == "INDEX 2" else rename_pass.after.keys)
     return letters
 
 

@@ -70,7 +70,7 @@ def _outcome_of(
             continue
         others += outcome.count_all(keys, letters_of(reply), retried=RewriteResult.NEEDS_PYTHON)
     if outcome.refusal is None:
-        outcome.add((yield from rewrite_here(fence, program.route, target, others, KEYS_A_SCRIPT)))
+        outcome.add((yield from rewrite_here(fence, program.path, target, others, KEYS_A_SCRIPT)))
     elif not outcome.changed:
         raise outcome.refusal
     return outcome

@@ -24,13 +24,13 @@ class Cell:
     Attributes:
         source: Original field whose bytes these are, or None.
         constant: Constant bytes, or None.
-        life: Original field whose TTL is carried, or None.
+        ttl_source: Original field whose TTL is carried, or None.
         images: What becomes of the bytes of the source.
     """
 
     source: str | None = None
     constant: bytes | None = None
-    life: str | None = None
+    ttl_source: str | None = None
     images: ValueTable | Kept = SAME
 
 
@@ -74,12 +74,12 @@ class _Symbols:
     overwritten: set[str] = field(default_factory=set)
 
     def take(self, name: str) -> Cell:
-        return self.cells.get(name, Cell(source=name, life=name))
+        return self.cells.get(name, Cell(source=name, ttl_source=name))
 
     def run(self, version: int, place: int, step: Step) -> list[Keep]:
         """Run one step of the migration to ``version``; give what it displaces."""
         if isinstance(step, Convert):
-            kept = replace(self._convert(step), life=None)
+            kept = replace(self._convert(step), ttl_source=None)
             return [] if kept == NOTHING else [Keep(kept, undo_name(version, place, step.name, was_absent=False), "")]
         if isinstance(step, Expire):
             self.lives.append((step.policy, step.ms, undo_name(version, place, "", was_absent=False)))
@@ -91,14 +91,14 @@ class _Symbols:
         if isinstance(step, Move):
             self.cells[name], self.cells[step.old] = self.take(step.old), NOTHING
         elif isinstance(step, Put):
-            self.cells[name] = Cell(constant=step.raw, life=before.life)
+            self.cells[name] = Cell(constant=step.raw, ttl_source=before.ttl_source)
         else:
             self.cells[name] = NOTHING
         marks = isinstance(step, Drop)
         if before == NOTHING and not marks:
             return []
         absent_as = undo_name(version, place, name, was_absent=True) if marks else ""
-        kept = before if step.displaces == name else replace(before, life=None)
+        kept = before if step.displaces == name else replace(before, ttl_source=None)
         return [Keep(kept, undo_name(version, place, name, was_absent=False), absent_as)]
 
     def _convert(self, step: Convert) -> Cell:
@@ -139,7 +139,7 @@ class Run:
     @property
     def names(self) -> set[str]:
         cells = [*self.fields.values(), *(keep.cell for keep in self.keeps)]
-        named = {name for cell in cells for name in (cell.source, cell.life) if name is not None}
+        named = {name for cell in cells for name in (cell.source, cell.ttl_source) if name is not None}
         return self.fields.keys() | self.guards.keys() | named
 
     @property

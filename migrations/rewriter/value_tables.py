@@ -1,6 +1,6 @@
 """Images: what becomes of the bytes of a field on the way through conversions whose inputs are known. Pure.
 
-A program composes the conversions of all its stages into one, which the server applies.
+A program composes the conversions of all its version steps into one, which the server applies.
 """
 
 from collections.abc import Mapping

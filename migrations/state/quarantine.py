@@ -147,7 +147,7 @@ class PassInfo(Protocol):
     @property
     def label(self) -> str: ...
     @property
-    def route(self) -> UpgradePath: ...
+    def path(self) -> UpgradePath: ...
     @property
     def target(self) -> int: ...
 
@@ -194,7 +194,7 @@ class QuarantinePolicy:
         self._new += len(fresh) - len(refused)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         noted = [
-            QuarantinedRecord(failure.key, by.label, by.route.model, by.target, failure.reason, now)
+            QuarantinedRecord(failure.key, by.label, by.path.model, by.target, failure.reason, now)
             for failure in failures
             if failure not in refused
         ]

@@ -241,7 +241,7 @@ def _digest(client: Any) -> tuple[int, int]:
             pipeline.hgetall(key)
         for key, record in zip(keys, pipeline.execute(), strict=True):
             count += 1
-            # What a life span was set to depends on the clock; it is kept under a name without a field.
+            # What a TTL was set to depends on the clock; it is kept under a name without a field.
             total ^= hash((key, frozenset(item for item in record.items() if not item[0].endswith(b"."))))
         keys.clear()
 

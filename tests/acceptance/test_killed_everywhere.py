@@ -1,8 +1,8 @@
 """``kill -9`` at every step of a run: all the points are met, and a plain second run ends as if there had been no kill.
 
-A run talks to the server in batches. It is killed before each batch, after each that wrote and whose answers nobody
-saw, and, where a batch writes, after each of its commands but the last: a server reads what was sent before a kill as a
-prefix. The points are not listed anywhere: the run is killed one point later each time, until it reaches its end.
+A run talks to the server in batches. It is killed before each batch; after each batch that wrote, before the replies
+are read; and, inside a batch that writes, after each command but the last: a server executes a prefix of what was sent
+before a kill. The points are not listed: the run is killed one point later each time, until it reaches its end.
 """
 
 import gc
@@ -38,7 +38,7 @@ _PAGE = 15  # keys that a step of SCAN looks at
 _LEASE = "redis_models:{default}:lease"
 _READS = frozenset(("COMMAND", "EXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "INFO", "SCAN", "TYPE", "ZCARD", "ZSCORE"))
 _DAY_S, _LONG_MS = 86_400, 4_000_000_000_000  # in the year 2096
-_SLACK_MS = 600_000  # of life spans that begin when a record is rewritten
+_SLACK_MS = 600_000  # of TTLs that begin when a record is rewritten
 _FIELDS = {"id": "str", "name": "str", "ref": "str", "age": "str"}
 # What differs between two runs that do the same.
 _PASSING = ("applied_at", "at", "by", "records", "run", "seconds", "tried_at")
@@ -124,7 +124,7 @@ class Scene:
         steps: Of the chain, after the one that creates the model.
         fields: That the n-th record has more than others.
         policy: Of the run.
-        begins_lives: Records get life spans that begin when they are rewritten.
+        begins_lives: Records get TTLs that begin when they are rewritten.
         must_pass: Scripts that must be among the points of the way there, by a part of their name.
     """
 
@@ -186,13 +186,13 @@ _SCENES = {
         policy={"most_errors": 10},
         must_pass=["Note records"],
     ),
-    "life spans": Scene(
+    "TTLs": Scene(
         [({"Customer": 2}, [AlterTTL("Customer", None, 30 * _DAY_S, policy="all"), _MOVES[0]])], begins_lives=True
     ),
 }
 
 
-class Stage:
+class Scenario:
     """Records and a chain on the server, put back as they were before each run."""
 
     def __init__(self, database: Any, chain: Chain, scene: Scene) -> None:
@@ -285,34 +285,36 @@ def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def stage(database: Any, chain: Callable[..., Chain], request: pytest.FixtureRequest) -> Iterator[Stage]:
+def scenario(database: Any, chain: Callable[..., Chain], request: pytest.FixtureRequest) -> Iterator[Scenario]:
     """What a scene needs."""
     scene = _SCENES[request.param]
     create: Step = ({"Customer": 1}, [CreateModel("Customer", _FIELDS, "id", "customer")])
-    yield Stage(database, chain(create, *scene.steps), scene)
+    yield Scenario(database, chain(create, *scene.steps), scene)
 
 
 @pytest.mark.parametrize("way", ["there", "back"])
-@pytest.mark.parametrize(("stage", "name"), [(name, name) for name in _SCENES], indirect=["stage"], ids=list(_SCENES))
-def test_killed_at_any_point_a_second_run_ends_as_if_it_had_not_been(stage: Stage, name: str, way: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "name"), [(name, name) for name in _SCENES], indirect=["scenario"], ids=list(_SCENES)
+)
+def test_killed_at_any_point_a_second_run_ends_as_if_it_had_not_been(scenario: Scenario, name: str, way: str) -> None:
     if way == "back":
-        stage.target = 1
-    first = stage.state()
+        scenario.target = 1
+    first = scenario.state()
     if way == "back":
-        stage.turn_round()
-    stage.reset()
-    points = stage.run(None).points
-    wanted = stage.state()
+        scenario.turn_round()
+    scenario.reset()
+    points = scenario.run(None).points
+    wanted = scenario.state()
     differing: list[tuple[int, str]] = []
 
     at = 0
     while True:
-        stage.reset()
-        killed = stage.run(at)
+        scenario.reset()
+        killed = scenario.run(at)
         if len(killed.points) <= at:
             break
-        assert stage.run(None).points
-        if stage.state() != wanted:
+        assert scenario.run(None).points
+        if scenario.state() != wanted:
             differing.append((at, killed.points[-1]))
         at += 1
 

@@ -16,7 +16,7 @@ import redis
 from redis_models.embedded import EmbeddedServer
 
 _MANY = 30_000
-_SOME = 2_500  # three steps of SCAN
+_FEW_STEPS = 2_500  # three steps of SCAN
 _FEW = 1_000  # five steps of SCAN where an accident is to happen
 _PLACES = {"server": 2, "python": 3}  # version whose migrations are done there
 
@@ -91,10 +91,10 @@ def _start(project: Any, *arguments: str) -> "subprocess.Popen[str]":
 
 def _await_changes(process: "subprocess.Popen[str]", least: int) -> None:
     """Read the progress of a run until so many records are changed."""
-    _await_told(process, lambda progress: progress.get("changed", 0) >= least)
+    _await_progress(process, lambda progress: progress.get("changed", 0) >= least)
 
 
-def _await_told(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], bool]) -> None:
+def _await_progress(process: "subprocess.Popen[str]", is_it: Callable[[dict[str, Any]], bool]) -> None:
     assert process.stderr is not None
     if not any(is_it(json.loads(line)) for line in process.stderr):
         pytest.fail("the run ended too early")
@@ -215,7 +215,7 @@ def test_what_two_stopped_runs_left_on_both_sides_is_brought_to_the_target_betwe
 def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, new_project: Any) -> None:
     server = new_server("--appendonly", "yes", "--hash-seed", "first")
     project = new_project(server)
-    project.fill(_SOME)
+    project.fill(_FEW_STEPS)
     project.deploy(2)
     _have_accident(project, "after", "checkpoint", 4, "SIGKILL").wait()
     server.kill()
@@ -223,8 +223,8 @@ def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, 
 
     done = project.end(_start(project))
     assert done.code == 0
-    assert json.loads(done.err.splitlines()[0])["seen"] < _SOME / 2  # it began anew
-    _assert_all(project, _SOME, 2)
+    assert json.loads(done.err.splitlines()[0])["seen"] < _FEW_STEPS / 2  # it began anew
+    _assert_all(project, _FEW_STEPS, 2)
 
 
 def test_ctrl_c_pauses_with_6_and_the_same_command_goes_on(shop: Any) -> None:
@@ -314,7 +314,7 @@ def test_a_run_that_takes_longer_than_its_lease_keeps_it(shop: Any) -> None:
     _await_changes(first, 1)
     with shop.server.client() as client:
         ends_ms = _lease_ends_ms(client)
-        _await_told(first, lambda _: _lease_ends_ms(client) > ends_ms + 1000)
+        _await_progress(first, lambda _: _lease_ends_ms(client) > ends_ms + 1000)
 
     second = shop.migrate("shop", "2")
     first.kill()

@@ -1,4 +1,4 @@
-"""A migration that maps an enum and changes life spans runs in the server, says so before, and goes back."""
+"""A migration that maps an enum and changes TTLs runs in the server, announces it, and goes back."""
 
 from typing import Any
 

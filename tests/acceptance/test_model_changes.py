@@ -30,7 +30,7 @@ class Customer(Model):
 _ALL = ("--yes", "--allow-destructive")
 
 
-class Life:
+class FieldChange:
     """A project whose model has one field, and a server with one record of it."""
 
     def __init__(self, shop_project: Any, server: Any) -> None:
@@ -56,7 +56,7 @@ class Life:
         return code
 
     def migrate(self) -> dict[str, str]:
-        """Migrate, and give the record without what is kept aside."""
+        """Migrate, and return the record without its undo fields."""
         assert self.project.command("migrate", *_ALL) == 0, self.project.err
         assert self.project.run("--check") == 0, self.project.out
         record = {name.decode(): raw.decode() for name, raw in self.client.hgetall("customer:c1").items()}
@@ -69,29 +69,31 @@ class Life:
 
 
 @pytest.fixture
-def life(shop_project: Any, server: Any) -> Life:
-    return Life(shop_project, server)
+def field_change(shop_project: Any, server: Any) -> FieldChange:
+    return FieldChange(shop_project, server)
 
 
 _ADDRESS = "class Address(BaseModel):\n    zip: str\n    floor: int = 0"
 
 
-def test_a_key_with_a_default_gets_another_type(life: Life) -> None:
-    life.begin("address: Address", '{"zip": "1", "floor": 7}', _ADDRESS)
-    before = life.client.hgetall("customer:c1")
+def test_a_key_with_a_default_gets_another_type(field_change: FieldChange) -> None:
+    field_change.begin("address: Address", '{"zip": "1", "floor": 7}', _ADDRESS)
+    before = field_change.client.hgetall("customer:c1")
 
-    assert life.change("address: Address", _ADDRESS.replace("int = 0", "str = ''")) == 0, life.project.err
-    assert life.migrate() == {"address": '{"zip": "1", "floor": "7"}'}
-    assert life.go_back() == before
+    assert field_change.change("address: Address", _ADDRESS.replace("int = 0", "str = ''")) == 0, (
+        field_change.project.err
+    )
+    assert field_change.migrate() == {"address": '{"zip": "1", "floor": "7"}'}
+    assert field_change.go_back() == before
 
 
-def test_rules_judge_a_key_with_a_default_by_its_type(life: Life) -> None:
-    life.begin("address: Address", '{"zip": "1", "floor": "x"}', _ADDRESS.replace("int = 0", "str = ''"))
+def test_rules_judge_a_key_with_a_default_by_its_type(field_change: FieldChange) -> None:
+    field_change.begin("address: Address", '{"zip": "1", "floor": "x"}', _ADDRESS.replace("int = 0", "str = ''"))
 
-    assert life.change("address: Address", _ADDRESS) == 0, life.project.err
-    assert life.project.command("migrate", "--plan") == 0, life.project.err
-    assert "RM104 warn  Alter field address.floor" in life.project.out + life.project.err
-    assert life.project.command("check") == 0, life.project.err
+    assert field_change.change("address: Address", _ADDRESS) == 0, field_change.project.err
+    assert field_change.project.command("migrate", "--plan") == 0, field_change.project.err
+    assert "RM104 warn  Alter field address.floor" in field_change.project.out + field_change.project.err
+    assert field_change.project.command("check") == 0, field_change.project.err
 
 
 _COLOUR = 'class Colour(enum.Enum):\n    RED = "red"'
@@ -109,76 +111,78 @@ _AS_DATE = '~{"date": "2020-01-02"}'
         ("date | str", '"2020-01-02"', "date | str | int", '"2020-01-02"'),
     ],
 )
-def test_members_of_a_union_are_not_taken_for_others(life: Life, old: str, raw: str, new: str, expected: str) -> None:
-    life.begin(f"value: {old}", raw)
-    before = life.client.hgetall("customer:c1")
+def test_members_of_a_union_are_not_taken_for_others(
+    field_change: FieldChange, old: str, raw: str, new: str, expected: str
+) -> None:
+    field_change.begin(f"value: {old}", raw)
+    before = field_change.client.hgetall("customer:c1")
 
-    assert life.change(f"value: {new}") == 0, life.project.err
-    assert life.migrate() == {"value": expected}
-    assert life.go_back() == before
+    assert field_change.change(f"value: {new}") == 0, field_change.project.err
+    assert field_change.migrate() == {"value": expected}
+    assert field_change.go_back() == before
 
 
 @pytest.mark.parametrize(("old", "new"), [("date | str", "str | date"), ("list[str | date]", "list[date | str]")])
-def test_another_order_of_members_that_look_alike_is_a_change(life: Life, old: str, new: str) -> None:
-    life.begin(f"value: {old}", '"x"')
-    life.declare(f"value: {new}")
+def test_another_order_of_members_that_look_alike_is_a_change(field_change: FieldChange, old: str, new: str) -> None:
+    field_change.begin(f"value: {old}", '"x"')
+    field_change.declare(f"value: {new}")
 
-    assert life.project.run("--check") == 1
-    assert life.project.run() == 2
-    assert "its stored shape changed, but its version is still 1" in life.project.err
+    assert field_change.project.run("--check") == 1
+    assert field_change.project.run() == 2
+    assert "its stored shape changed, but its version is still 1" in field_change.project.err
 
 
-def test_another_order_of_members_that_look_different_is_not_a_change(life: Life) -> None:
-    life.begin("value: int | list[int] | dict[str, int] | bool | date", "5")
-    life.declare("value: date | bool | dict[str, int] | list[int] | int")
+def test_another_order_of_members_that_look_different_is_not_a_change(field_change: FieldChange) -> None:
+    field_change.begin("value: int | list[int] | dict[str, int] | bool | date", "5")
+    field_change.declare("value: date | bool | dict[str, int] | list[int] | int")
 
-    assert life.project.run("--check") == 0, life.project.out
+    assert field_change.project.run("--check") == 0, field_change.project.out
 
 
 _LOGIN = "class Login(BaseModel):\n    secret: SecretStr"
 
 
-def test_a_secret_that_becomes_text_is_not_masked(life: Life) -> None:
-    life.begin("secret: SecretStr", '"hunter2"')
-    before = life.client.hgetall("customer:c1")
+def test_a_secret_that_becomes_text_is_not_masked(field_change: FieldChange) -> None:
+    field_change.begin("secret: SecretStr", '"hunter2"')
+    before = field_change.client.hgetall("customer:c1")
 
-    assert life.change("secret: str") == 0, life.project.err
-    assert life.migrate() == {"secret": "hunter2"}
-    assert life.go_back() == before
-
-
-def test_secrets_inside_of_what_becomes_another_type_are_not_masked(life: Life) -> None:
-    life.begin("logins: list[Login]", '[{"secret": "hunter2"}]', _LOGIN)
-
-    assert life.change("logins: dict[str, str] | list[dict[str, str]]") == 0, life.project.err
-    assert life.migrate() == {"logins": '[{"secret": "hunter2"}]'}
+    assert field_change.change("secret: str") == 0, field_change.project.err
+    assert field_change.migrate() == {"secret": "hunter2"}
+    assert field_change.go_back() == before
 
 
-def test_a_secret_in_a_nested_model_becomes_text(life: Life) -> None:
-    life.begin("login: Login", '{"secret": "hunter2"}', _LOGIN)
+def test_secrets_inside_of_what_becomes_another_type_are_not_masked(field_change: FieldChange) -> None:
+    field_change.begin("logins: list[Login]", '[{"secret": "hunter2"}]', _LOGIN)
 
-    assert life.change("login: Login", _LOGIN.replace("SecretStr", "str")) == 0, life.project.err
-    assert life.migrate() == {"login": '{"secret": "hunter2"}'}
+    assert field_change.change("logins: dict[str, str] | list[dict[str, str]]") == 0, field_change.project.err
+    assert field_change.migrate() == {"logins": '[{"secret": "hunter2"}]'}
+
+
+def test_a_secret_in_a_nested_model_becomes_text(field_change: FieldChange) -> None:
+    field_change.begin("login: Login", '{"secret": "hunter2"}', _LOGIN)
+
+    assert field_change.change("login: Login", _LOGIN.replace("SecretStr", "str")) == 0, field_change.project.err
+    assert field_change.migrate() == {"login": '{"secret": "hunter2"}'}
 
 
 _NAME = "class Name(RootModel[str]):\n    pass"
 
 
-def test_a_number_becomes_text_that_is_stored_as_json(life: Life) -> None:
-    life.begin("name: int", "7")
-    before = life.client.hgetall("customer:c1")
+def test_a_number_becomes_text_that_is_stored_as_json(field_change: FieldChange) -> None:
+    field_change.begin("name: int", "7")
+    before = field_change.client.hgetall("customer:c1")
 
-    assert life.change("name: Name", _NAME) == 0, life.project.err
-    assert life.migrate() == {"name": '"7"'}
-    assert life.go_back() == before
+    assert field_change.change("name: Name", _NAME) == 0, field_change.project.err
+    assert field_change.migrate() == {"name": '"7"'}
+    assert field_change.go_back() == before
 
 
-def test_text_that_is_not_a_number_does_not_become_a_json_number(life: Life) -> None:
-    life.begin("name: Name", '"x"', _NAME)
+def test_text_that_is_not_a_number_does_not_become_a_json_number(field_change: FieldChange) -> None:
+    field_change.begin("name: Name", '"x"', _NAME)
 
-    assert life.change("name: Number", "class Number(RootModel[int]):\n    pass") == 0, life.project.err
-    assert life.project.command("migrate", *_ALL) == 6
-    assert "cannot become int" in life.project.err or "cannot become JSON[int]" in life.project.err
+    assert field_change.change("name: Number", "class Number(RootModel[int]):\n    pass") == 0, field_change.project.err
+    assert field_change.project.command("migrate", *_ALL) == 6
+    assert "cannot become int" in field_change.project.err or "cannot become JSON[int]" in field_change.project.err
 
 
 _SHAPES = "class Round(BaseModel):\n    r: int\nclass Flat(BaseModel):\n    w: int\n    h: int = 1"
@@ -193,13 +197,13 @@ _SHAPES = "class Round(BaseModel):\n    r: int\nclass Flat(BaseModel):\n    w: i
     ],
 )
 def test_keys_that_the_new_type_does_not_have_want_a_consent(
-    life: Life, old: str, raw: str, new: str, hidden: str
+    field_change: FieldChange, old: str, raw: str, new: str, hidden: str
 ) -> None:
-    life.begin(f"shape: {old}", raw, _SHAPES)
+    field_change.begin(f"shape: {old}", raw, _SHAPES)
 
-    assert life.change(f"shape: {new}", _SHAPES) == 0, life.project.err
-    assert life.project.command("migrate", "--yes") == 5
-    assert f": {hidden} will be hidden" in life.project.err + life.project.out
+    assert field_change.change(f"shape: {new}", _SHAPES) == 0, field_change.project.err
+    assert field_change.project.command("migrate", "--yes") == 5
+    assert f": {hidden} will be hidden" in field_change.project.err + field_change.project.out
 
 
 @pytest.mark.parametrize(
@@ -210,72 +214,77 @@ def test_keys_that_the_new_type_does_not_have_want_a_consent(
         ("list[Round | int]", '[{"r": 3}]', "set[str] | list[Round]"),
     ],
 )
-def test_keys_that_the_new_type_has_want_no_consent(life: Life, old: str, raw: str, new: str) -> None:
-    life.begin(f"shape: {old}", raw, _SHAPES)
+def test_keys_that_the_new_type_has_want_no_consent(field_change: FieldChange, old: str, raw: str, new: str) -> None:
+    field_change.begin(f"shape: {old}", raw, _SHAPES)
 
-    assert life.change(f"shape: {new}", _SHAPES) == 0, life.project.err
-    assert life.project.command("migrate", "--yes") == 0, life.project.err
-
-
-def test_evidence_is_looked_for_under_the_name_that_the_records_have(life: Life) -> None:
-    life.begin('state: Literal["a", "b"]', '"a"')
-
-    assert life.change('status: Literal["b", "c"]', "", "--rename", "Customer.state=status") == 3
-    assert "'a' is gone; values now: 'b', 'c'  (1 record holds 'a')" in life.project.err
+    assert field_change.change(f"shape: {new}", _SHAPES) == 0, field_change.project.err
+    assert field_change.project.command("migrate", "--yes") == 0, field_change.project.err
 
 
-def test_evidence_is_looked_for_under_the_key_that_the_objects_have(life: Life) -> None:
+def test_evidence_is_looked_for_under_the_name_that_the_records_have(field_change: FieldChange) -> None:
+    field_change.begin('state: Literal["a", "b"]', '"a"')
+
+    assert field_change.change('status: Literal["b", "c"]', "", "--rename", "Customer.state=status") == 3
+    assert "'a' is gone; values now: 'b', 'c'  (1 record holds 'a')" in field_change.project.err
+
+
+def test_evidence_is_looked_for_under_the_key_that_the_objects_have(field_change: FieldChange) -> None:
     order = 'class Order(BaseModel):\n    state: Literal["a", "b"]\n    n: int'
-    life.begin("order: Order", '{"state": "a", "n": 1}', order)
+    field_change.begin("order: Order", '{"state": "a", "n": 1}', order)
     changed = order.replace("state", "status").replace('"a", "b"', '"b", "c"')
 
-    assert life.change("bill: Order", changed, "--rename", "Customer.order=bill") == 3
+    assert field_change.change("bill: Order", changed, "--rename", "Customer.order=bill") == 3
     flags = ("--rename", "Customer.order=bill", "--rename", "Customer.bill.state=bill.status")
-    assert life.change("bill: Order", changed, *flags) == 3, life.project.err
-    assert "(1 record holds 'a')" in life.project.err
+    assert field_change.change("bill: Order", changed, *flags) == 3, field_change.project.err
+    assert "(1 record holds 'a')" in field_change.project.err
 
 
 _PLACE = "class Place(BaseModel):\n    zip: str\n    city: str = 'X'"
 
 
-def test_a_key_that_loses_its_default_is_asked_about_and_filled_where_it_is_absent(life: Life) -> None:
-    life.begin("places: list[Place]", '[{"zip": "1"}, {"zip": "2", "city": "Y"}]', _PLACE)
-    before = life.client.hgetall("customer:c1")
+def test_a_key_that_loses_its_default_is_asked_about_and_filled_where_it_is_absent(field_change: FieldChange) -> None:
+    field_change.begin("places: list[Place]", '[{"zip": "1"}, {"zip": "2", "city": "Y"}]', _PLACE)
+    before = field_change.client.hgetall("customer:c1")
     required = _PLACE.replace(" = 'X'", "")
 
-    assert life.change("places: list[Place]", required) == 3
+    assert field_change.change("places: list[Place]", required) == 3
     assert (
-        "Customer.places.city: str is required and has no default; existing records do not have it" in life.project.err
+        "Customer.places.city: str is required and has no default; existing records do not have it"
+        in field_change.project.err
     )
-    assert life.change("places: list[Place]", required, "--default", "Customer.places.city='?'") == 0, life.project.err
-    assert life.migrate() == {"places": '[{"zip": "1", "city": "?"}, {"zip": "2", "city": "Y"}]'}
-    assert life.go_back() == before
+    assert field_change.change("places: list[Place]", required, "--default", "Customer.places.city='?'") == 0, (
+        field_change.project.err
+    )
+    assert field_change.migrate() == {"places": '[{"zip": "1", "city": "?"}, {"zip": "2", "city": "Y"}]'}
+    assert field_change.go_back() == before
 
 
-def test_a_key_that_loses_its_default_and_gets_another_type_is_filled(life: Life) -> None:
-    life.begin("place: Place", '{"zip": "1"}', _PLACE.replace("str = 'X'", "int | None = None"))
-    before = life.client.hgetall("customer:c1")
+def test_a_key_that_loses_its_default_and_gets_another_type_is_filled(field_change: FieldChange) -> None:
+    field_change.begin("place: Place", '{"zip": "1"}', _PLACE.replace("str = 'X'", "int | None = None"))
+    before = field_change.client.hgetall("customer:c1")
     flag = "Customer.place.city='?'"
 
-    assert life.change("place: Place", _PLACE.replace(" = 'X'", ""), "--default", flag) == 0, life.project.err
-    assert life.migrate() == {"place": '{"zip": "1", "city": "?"}'}
-    assert life.go_back() == before
+    assert field_change.change("place: Place", _PLACE.replace(" = 'X'", ""), "--default", flag) == 0, (
+        field_change.project.err
+    )
+    assert field_change.migrate() == {"place": '{"zip": "1", "city": "?"}'}
+    assert field_change.go_back() == before
 
 
-def test_a_key_that_loses_its_default_is_computed_where_it_is_absent(life: Life) -> None:
-    life.begin("place: Place", '{"zip": "1"}', _PLACE)
-    before = life.client.hgetall("customer:c1")
+def test_a_key_that_loses_its_default_is_computed_where_it_is_absent(field_change: FieldChange) -> None:
+    field_change.begin("place: Place", '{"zip": "1"}', _PLACE)
+    before = field_change.client.hgetall("customer:c1")
     flags = ("--compute", "Customer.place.city")
 
-    assert life.change("place: Place", _PLACE.replace(" = 'X'", ""), *flags) == 0, life.project.err
-    file = next((life.project.root / "shop" / "redis_migrations").glob("0002*.py"))
+    assert field_change.change("place: Place", _PLACE.replace(" = 'X'", ""), *flags) == 0, field_change.project.err
+    file = next((field_change.project.root / "shop" / "redis_migrations").glob("0002*.py"))
     text = file.read_text()
     start = text.index("def ")
     end = text.index("class Migration")
     name = text[start:end].split("(")[0].removeprefix("def ")
     file.write_text(f"{text[:start]}def {name}(city):\n    return city or 'Q'\n\n\n{text[end:]}")
-    assert life.migrate() == {"place": '{"zip": "1", "city": "Q"}'}
-    assert life.go_back() == before
+    assert field_change.migrate() == {"place": '{"zip": "1", "city": "Q"}'}
+    assert field_change.go_back() == before
 
 
 @pytest.mark.parametrize(
@@ -287,36 +296,40 @@ def test_a_key_that_loses_its_default_is_computed_where_it_is_absent(life: Life)
     ],
 )
 def test_instants_in_containers_get_the_time_zone_that_they_were_meant_in(
-    life: Life, old: str, raw: str, expected: str | None
+    field_change: FieldChange, old: str, raw: str, expected: str | None
 ) -> None:
-    life.begin(f"at: {old.format('datetime')}", raw)
-    before = life.client.hgetall("customer:c1")
+    field_change.begin(f"at: {old.format('datetime')}", raw)
+    before = field_change.client.hgetall("customer:c1")
 
-    assert life.change(f"at: {old.format('AwareDatetime')}") == 3
-    assert "use --zone Customer.at=UTC (any zone)" in life.project.err
+    assert field_change.change(f"at: {old.format('AwareDatetime')}") == 3
+    assert "use --zone Customer.at=UTC (any zone)" in field_change.project.err
     flags = ("--zone", "Customer.at=Europe/Berlin")
-    assert life.change(f"at: {old.format('AwareDatetime')}", "", *flags) == 0, life.project.err
-    assert life.migrate() == {"at": expected or raw.replace("00:00:00", "00:00:00+01:00")}
-    life.client.hset("customer:c1", "at", (expected or raw.replace("00:00:00", "00:00:00+01:00")).replace("-02", "-03"))
-    assert life.go_back()[b"at"] == before[b"at"].replace(b"-02", b"-03")
+    assert field_change.change(f"at: {old.format('AwareDatetime')}", "", *flags) == 0, field_change.project.err
+    assert field_change.migrate() == {"at": expected or raw.replace("00:00:00", "00:00:00+01:00")}
+    field_change.client.hset(
+        "customer:c1", "at", (expected or raw.replace("00:00:00", "00:00:00+01:00")).replace("-02", "-03")
+    )
+    assert field_change.go_back()[b"at"] == before[b"at"].replace(b"-02", b"-03")
 
 
-def test_a_tag_that_is_mapped_to_an_existing_one_gets_instructions(life: Life) -> None:
+def test_a_tag_that_is_mapped_to_an_existing_one_gets_instructions(field_change: FieldChange) -> None:
     cash = 'class Cash(BaseModel):\n    kind: Literal["cash"]\n    n: int'
     kinds = f'{cash}\nclass Card(BaseModel):\n    kind: Literal["card"]\n    number: str'
-    life.begin('by: Annotated[Cash | Card, Field(discriminator="kind")]', '{"kind": "card", "number": "1"}', kinds)
+    field_change.begin(
+        'by: Annotated[Cash | Card, Field(discriminator="kind")]', '{"kind": "card", "number": "1"}', kinds
+    )
 
-    assert life.change("by: Cash", kinds, "--map", "Customer.by.kind:card=cash") == 1
-    assert "'cash' is not a new value (new: none); use --compute Customer.by" in life.project.err
+    assert field_change.change("by: Cash", kinds, "--map", "Customer.by.kind:card=cash") == 1
+    assert "'cash' is not a new value (new: none); use --compute Customer.by" in field_change.project.err
 
 
-def test_records_that_earlier_migrations_missed_do_not_count_as_none(life: Life) -> None:
-    life.begin('state: Literal["a", "b"]', '"a"')
-    assert life.change('state: Literal["a", "b"] | None = None') == 0, life.project.err
-    life.declare('state: Literal["b", "c"] | None = None', version=3)
+def test_records_that_earlier_migrations_missed_do_not_count_as_none(field_change: FieldChange) -> None:
+    field_change.begin('state: Literal["a", "b"]', '"a"')
+    assert field_change.change('state: Literal["a", "b"] | None = None') == 0, field_change.project.err
+    field_change.declare('state: Literal["b", "c"] | None = None', version=3)
 
-    assert life.project.run() == 3
-    assert "(0 records hold 'a'; 1 is at another version and was not examined)" in life.project.err
+    assert field_change.project.run() == 3
+    assert "(0 records hold 'a'; 1 is at another version and was not examined)" in field_change.project.err
 
 
 _SEEDED = """
@@ -325,15 +338,15 @@ _SEEDED = """
 """
 
 
-def test_defaults_that_are_sets_give_the_same_file_under_every_hash_seed(life: Life) -> None:
-    life.begin("name: str", "x")
-    life.declare(f"name: str{_SEEDED}", version=2)
+def test_defaults_that_are_sets_give_the_same_file_under_every_hash_seed(field_change: FieldChange) -> None:
+    field_change.begin("name: str", "x")
+    field_change.declare(f"name: str{_SEEDED}", version=2)
     command = [sys.executable, "-m", "redis_models", "--settings", "conf", "makemigrations", "--dry-run"]
 
     said = {
         subprocess.run(
             command,
-            cwd=life.project.root,
+            cwd=field_change.project.root,
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(redis_models.__file__).parents[1])},
             capture_output=True,
             text=True,
@@ -346,13 +359,13 @@ def test_defaults_that_are_sets_give_the_same_file_under_every_hash_seed(life: L
     assert 'fill=["q", "x", "y", "z"]' in said.pop()
 
 
-def test_keys_are_asked_about_where_their_container_changes_too(life: Life) -> None:
-    life.begin("places: list[Place]", '[{"zip": "1", "city": "Y"}]', _PLACE)
-    before = life.client.hgetall("customer:c1")
+def test_keys_are_asked_about_where_their_container_changes_too(field_change: FieldChange) -> None:
+    field_change.begin("places: list[Place]", '[{"zip": "1", "city": "Y"}]', _PLACE)
+    before = field_change.client.hgetall("customer:c1")
     renamed, flag = _PLACE.replace("city", "town"), "Customer.places.city=places.town"
 
-    assert life.change("places: tuple[Place, ...]", renamed) == 3
-    assert "Customer.places.city → ?  candidates: places.town" in life.project.err
-    assert life.change("places: tuple[Place, ...]", renamed, "--rename", flag) == 0, life.project.err
-    assert life.migrate() == {"places": '[{"zip": "1", "town": "Y"}]'}
-    assert life.go_back() == before
+    assert field_change.change("places: tuple[Place, ...]", renamed) == 3
+    assert "Customer.places.city → ?  candidates: places.town" in field_change.project.err
+    assert field_change.change("places: tuple[Place, ...]", renamed, "--rename", flag) == 0, field_change.project.err
+    assert field_change.migrate() == {"places": '[{"zip": "1", "town": "Y"}]'}
+    assert field_change.go_back() == before

@@ -43,7 +43,7 @@ class Case:
     Attributes:
         types: The fields of the model before, beside its primary key.
         operations: Of the migration that is looked at.
-        before, after: Stored fields of some records; what is kept aside is left out.
+        before, after: Stored fields of some records; without undo fields.
         name: What the model is called afterwards.
         start: What its keys begin with afterwards.
         is_counted: Whether its version rises.
@@ -276,7 +276,7 @@ CASES: dict[str, Case] = {
 }
 
 
-class _Life:
+class _Lifecycle:
     """What one case goes through, on the real server."""
 
     def __init__(self, database: Any, chain: Callable[..., Chain], case: Case) -> None:
@@ -327,16 +327,16 @@ def _read(record: Record) -> dict[str, object]:
 def test_an_operation_is_applied_taken_back_and_applied_again(
     database: Any, chain: Callable[..., Chain], name: str
 ) -> None:
-    life = _Life(database, chain, CASES[name])
+    lifecycle = _Lifecycle(database, chain, CASES[name])
 
-    database.migrate(life.chain)
-    life.check_after()
-    database.migrate(life.chain, 1)
-    life.check_before()
-    database.migrate(life.chain)
-    life.check_after()
+    database.migrate(lifecycle.chain)
+    lifecycle.check_after()
+    database.migrate(lifecycle.chain, 1)
+    lifecycle.check_before()
+    database.migrate(lifecycle.chain)
+    lifecycle.check_after()
     there = database.dump()
-    database.migrate(life.chain)
+    database.migrate(lifecycle.chain)
 
     assert database.dump() == there
 
@@ -345,18 +345,18 @@ def test_an_operation_is_applied_taken_back_and_applied_again(
 def test_a_run_that_dies_at_any_exchange_is_finished_by_the_next(
     database: Any, chain: Callable[..., Chain], dying: Callable[..., Any], name: str
 ) -> None:
-    life = _Life(database, chain, CASES[name])
+    lifecycle = _Lifecycle(database, chain, CASES[name])
     for passes in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 1000):
-        life.fill()
+        lifecycle.fill()
         try:
-            database.migrate(life.chain, exchange=dying(passes))
+            database.migrate(lifecycle.chain, exchange=dying(passes))
         except KeyboardInterrupt:
-            database.migrate(life.chain)
-            life.check_after()
+            database.migrate(lifecycle.chain)
+            lifecycle.check_after()
             with pytest.raises(KeyboardInterrupt):
-                database.migrate(life.chain, 1, exchange=dying(min(passes, 4)))
-            database.migrate(life.chain, 1)
-            life.check_before()
+                database.migrate(lifecycle.chain, 1, exchange=dying(min(passes, 4)))
+            database.migrate(lifecycle.chain, 1)
+            lifecycle.check_before()
         else:
             break
 

@@ -21,7 +21,7 @@ class Customer(Model):
 """
 _STEP = """
     def step(run):
-        raise RuntimeError("half-way")
+        raise RuntimeError("stopped")
 
     class Migration(migrations.Migration):
         id = "dddd0004"
@@ -32,12 +32,12 @@ _STEP = """
 
 
 class Typist:
-    """Somebody who types what texts say."""
+    """A user who types what messages say."""
 
     def __init__(self, project: Any) -> None:
         self.project = project
 
-    def told(self, *arguments: str, code: int) -> str:
+    def output_of(self, *arguments: str, code: int) -> str:
         """Run a command that ends with a code; give what it tells, results and errors."""
         ran = self.project.run(*arguments)
         assert ran.code == code, f"{arguments} {ran.code} {ran.out} {ran.err}"
@@ -86,7 +86,7 @@ def _edit(project: Any, name: str, old: str, new: str) -> None:
 def test_an_edited_file_is_accepted_by_the_command_that_is_named(applied: Typist) -> None:
     _edit(applied.project, "0002_rename", 'fill="EUR"', 'fill="USD"')
 
-    applied.paste(applied.told("migrate", code=8))
+    applied.paste(applied.output_of("migrate", code=8))
 
     assert applied.is_in_order()
 
@@ -97,7 +97,7 @@ def test_a_snapshot_of_something_else_is_refused_in_the_same_way(applied: Typist
         client.get("redis_models:{default}:snapshot:shop").replace(b"visits", b"visit"),
     )
 
-    applied.paste(applied.told("migrate", code=8))
+    applied.paste(applied.output_of("migrate", code=8))
 
     assert applied.is_in_order()
 
@@ -108,7 +108,7 @@ def test_an_unreadable_ledger_is_repaired_by_the_command_that_the_error_names(
 ) -> None:
     client.hset(_LEDGER, "bbbb0002", raw)
 
-    applied.paste(applied.told("migrate", code=8), TARGET="3")
+    applied.paste(applied.output_of("migrate", code=8), TARGET="3")
 
     assert applied.is_in_order()
     assert applied.project.run("verify").code == 0
@@ -122,7 +122,7 @@ def test_an_unreadable_quarantine_is_built_again(typist: Typist, client: Any) ->
     key = "redis_models:{default}:quarantine:shop"
     client.hset(key, "customer:7", "{")
 
-    text = typist.told("quarantine", "list", code=8)
+    text = typist.output_of("quarantine", "list", code=8)
     client.delete(re.findall(rf"{re.escape(key)}", text)[0])
     found = re.findall(r"'(migrate [^']+)'", text)[0]
     ran = typist.project.run(*shlex.split(found), *_CONSENT)
@@ -134,7 +134,7 @@ def test_an_unreadable_quarantine_is_built_again(typist: Typist, client: Any) ->
 def test_records_that_older_code_wrote_are_brought_up_by_the_command_that_verify_names(applied: Typist) -> None:
     applied.project.fill(3, 100)
 
-    applied.paste(applied.told("verify", code=1))
+    applied.paste(applied.output_of("verify", code=1))
 
     assert applied.project.run("verify").code == 0
 
@@ -144,13 +144,13 @@ def test_foreign_members_of_an_index_are_taken_out_by_the_command_that_verify_na
 ) -> None:
     client.zadd("customer:__index", {"other:1": 0})
 
-    applied.paste(applied.told("verify", code=1))
+    applied.paste(applied.output_of("verify", code=1))
 
     assert applied.project.run("verify").code == 0
 
 
 def test_a_purge_without_a_receipt_names_what_gives_one(applied: Typist) -> None:
-    applied.paste(applied.told("purge", "--yes", code=5))
+    applied.paste(applied.output_of("purge", "--yes", code=5))
 
     assert applied.project.run("purge", "--yes").code == 0
 
@@ -159,8 +159,8 @@ def test_a_purge_without_a_receipt_names_what_gives_one(applied: Typist) -> None
 def test_a_function_that_did_not_end_may_be_accepted_undone_or_called_again(applied: Typist, number: int) -> None:
     applied.project.migration("0004_step", _STEP)
     assert applied.project.run("migrate", *_CONSENT).code != 0
-    text = applied.told("migrate", *_CONSENT, code=6)
-    _edit(applied.project, "0004_step", 'raise RuntimeError("half-way")', "pass")
+    text = applied.output_of("migrate", *_CONSENT, code=6)
+    _edit(applied.project, "0004_step", 'raise RuntimeError("stopped")', "pass")
 
     applied.paste(text, number)
 
@@ -198,7 +198,7 @@ def test_a_version_that_is_too_low_is_raised_by_the_line_or_the_flag_that_is_nam
     assert typist.project.run("makemigrations").code == 0
     path = typist.project.write("shop/models.py", _MODEL.format(fields="name: str = ''; age: int = 0", version=1))
 
-    text = typist.told("makemigrations", code=2)
+    text = typist.output_of("makemigrations", code=2)
     line, flag = re.search(r"write (version = \d+) in", text), re.search(r"run again with (--\w+)", text)
     assert line is not None
     assert flag is not None
@@ -211,7 +211,7 @@ def test_a_version_that_is_too_low_is_raised_by_the_line_or_the_flag_that_is_nam
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "cure", "mended"),
+    ("name", "old", "new", "cure", "repaired"),
     [
         (
             "0003_retype",
@@ -237,14 +237,14 @@ def test_a_version_that_is_too_low_is_raised_by_the_line_or_the_flag_that_is_nam
     ],
 )
 def test_a_line_that_a_file_lacks_is_named_as_it_is_written(
-    typist: Typist, name: str, old: str, new: str, cure: str, mended: str
+    typist: Typist, name: str, old: str, new: str, cure: str, repaired: str
 ) -> None:
     typist.project.deploy(3)
     _edit(typist.project, name, old, new)
 
-    found = re.search(cure, typist.told("migrate", code=1))
+    found = re.search(cure, typist.output_of("migrate", code=1))
     assert found is not None
-    _edit(typist.project, name, new, mended.replace("CURE", found[1]))
+    _edit(typist.project, name, new, repaired.replace("CURE", found[1]))
 
     assert typist.is_in_order()
 
@@ -253,7 +253,7 @@ def test_the_line_of_a_head_is_named_as_it_is_written(typist: Typist) -> None:
     typist.project.deploy(3)
     head = typist.project.write("shop/redis_migrations/HEAD", "aaaa0001\n")
 
-    found = re.search(r"the last migration is '(\w+)'; write that here", typist.told("migrate", code=1))
+    found = re.search(r"the last migration is '(\w+)'; write that here", typist.output_of("migrate", code=1))
     assert found is not None
     head.write_text(found[1])
 
@@ -264,7 +264,7 @@ def test_a_run_without_files_is_gone_on_with_or_gets_files_by_what_is_named(typi
     typist.project.write("shop/models.py", _MODEL.format(fields="name: str = ''", version=1))
     assert typist.project.run("migrate", "--auto", "--yes").code == 0
 
-    text = typist.told("migrate", code=8)
+    text = typist.output_of("migrate", code=8)
     found = re.findall(r"'(makemigrations [^']+)'", text)
 
     assert typist.project.run(*found[0].split()).code == 0
@@ -279,7 +279,7 @@ def test_a_run_without_files_is_gone_on_with_or_gets_files_by_what_is_named(typi
 def test_settings_are_named_by_the_lines_that_are_shown(typist: Typist) -> None:
     (typist.project.root / "pyproject.toml").write_text("")
 
-    text = typist.told("check", code=2)
+    text = typist.output_of("check", code=2)
     found = re.search(r'write (settings = "shop.settings") under (\[tool.redis_models\])', text)
     assert found is not None
     (typist.project.root / "pyproject.toml").write_text(f"{found[2]}\n{found[1]}\n")

@@ -12,13 +12,13 @@ from redis_models.migrations.chain.upgrade_path import UpgradePath, VersionStep
 from redis_models.migrations.edits.steps import Expire
 from redis_models.migrations.executor.preflight import OF_THE_END, commands_of
 
-from ..support.permissions import DEEDS, Deed
+from ..support.permissions import ACTIONS, Action
 from ..support.projects import Project
 
 _PAGE = Path(__file__).parents[2] / "docs/reference/redis-keys.md"
 
 
-def _rights() -> dict[str, tuple[list[str], list[str], list[str]]]:
+def _permissions() -> dict[str, tuple[list[str], list[str], list[str]]]:
     """Read the table: by who, the patterns of keys, the commands, and those that may be missing."""
     text = _PAGE.read_text()
     table = text[text.index("<!-- rights") : text.index("<!-- end of rights -->")]
@@ -32,7 +32,7 @@ def _rights() -> dict[str, tuple[list[str], list[str], list[str]]]:
     return {who: (keys, needed, [*optional, *everybody.split()]) for who, (keys, needed, optional) in found.items()}
 
 
-_CASES = [(who, what) for who, deeds in DEEDS.items() for what in deeds]
+_CASES = [(who, what) for who, actions in ACTIONS.items() for what in actions]
 
 
 class Servant:
@@ -43,7 +43,7 @@ class Servant:
         with server.client() as client:
             self._known = {name.lower() for name in client.command()}
 
-    def prepare(self, action: Deed) -> Project:
+    def prepare(self, action: Action) -> Project:
         project = self._new_project(self._server)
         action.prepare(project)
         return project
@@ -74,9 +74,9 @@ def servant(server: Any, new_project: Callable[..., Project]) -> Iterator[Servan
 
 
 @pytest.mark.parametrize(("who", "what"), _CASES)
-def test_the_documented_rights_suffice(servant: Servant, who: str, what: str) -> None:
-    keys, needed, optional = _rights()[who]
-    action = DEEDS[who][what]
+def test_the_documented_permissions_are_enough(servant: Servant, who: str, what: str) -> None:
+    keys, needed, optional = _permissions()[who]
+    action = ACTIONS[who][what]
     project = servant.prepare(action)
     servant.become(project, keys, needed)
 
@@ -87,9 +87,9 @@ def test_the_documented_rights_suffice(servant: Servant, who: str, what: str) ->
 
 
 @pytest.mark.parametrize(("who", "what"), _CASES)
-def test_with_the_optional_rights_nothing_is_refused(servant: Servant, who: str, what: str) -> None:
-    keys, needed, optional = _rights()[who]
-    action = DEEDS[who][what]
+def test_with_the_optional_permissions_nothing_is_refused(servant: Servant, who: str, what: str) -> None:
+    keys, needed, optional = _permissions()[who]
+    action = ACTIONS[who][what]
     project = servant.prepare(action)
     servant.become(project, keys, [*needed, *optional])
 
@@ -103,16 +103,16 @@ def test_what_a_run_tries_before_it_begins_is_documented() -> None:
     any_move: list[Any] = [None]
     tried = {*commands_of([upgrade_path], any_move), *OF_THE_END}
 
-    _, needed, _ = _rights()["who migrates"]
+    _, needed, _ = _permissions()["who migrates"]
 
     assert {f"+{name.lower()}" for name in tried} <= set(needed)
 
 
-@pytest.mark.parametrize("who", DEEDS)
+@pytest.mark.parametrize("who", ACTIONS)
 def test_each_documented_right_is_used(server: Any, servant: Servant, tmp_path: Path, who: str) -> None:
-    _, needed, optional = _rights()[who]
+    _, needed, optional = _permissions()[who]
     called: set[str] = set()
-    for action in DEEDS[who].values():
+    for action in ACTIONS[who].values():
         with server.client() as client:
             client.flushall()
         shutil.rmtree(tmp_path / "shop", ignore_errors=True)
@@ -126,4 +126,4 @@ def test_each_documented_right_is_used(server: Any, servant: Servant, tmp_path: 
 
     unused = [command for command in needed if command[1:] not in called]
     assert unused == []
-    assert who in _rights() and optional
+    assert who in _permissions() and optional

@@ -128,13 +128,13 @@ def change(value):
 
 
 @pytest.mark.parametrize(("before", "old", "raw", "after", "new"), _CHANGES)
-@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("is_described", [False, True])
 def test_no_command_shows_a_secret_that_cannot_be_converted(
-    shop: Shop, before: str, old: str, raw: str, after: str, new: str, is_told: bool
+    shop: Shop, before: str, old: str, raw: str, after: str, new: str, is_described: bool
 ) -> None:
     shop.begin(before, "it", old, good=raw, other=raw.replace(_WORD, _OTHER))
-    function = _TELLING if is_told else ""
-    extra = ", convert=change" if is_told else ""
+    function = _TELLING if is_described else ""
+    extra = ", convert=change" if is_described else ""
     shop.change(after, f'migrations.AlterField("Customer", "it", old={old!r}, new={new!r}{extra})', function)
 
     shop.say_everything("good", "other")
@@ -230,12 +230,12 @@ _HIDDEN = [
 
 
 @pytest.mark.parametrize(("before", "old", "raw", "after", "new"), _HIDDEN)
-@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("is_described", [False, True])
 def test_no_command_shows_a_value_that_the_code_hides(
-    shop: Shop, before: str, old: str, raw: str, after: str, new: str, is_told: bool
+    shop: Shop, before: str, old: str, raw: str, after: str, new: str, is_described: bool
 ) -> None:
     shop.begin(before, "it", old, good=raw, other=raw.replace(_WORD, _OTHER))
-    extra = ", convert=change" if is_told else ""
+    extra = ", convert=change" if is_described else ""
     output = _TELLING.replace('getattr(value, "get_secret_value", lambda: value)()', "value")
     shop.change(after, f'migrations.AlterField("Customer", "it", old={old!r}, new={new!r}{extra})', output)
 

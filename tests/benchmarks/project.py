@@ -57,7 +57,7 @@ class Change:
     Attributes:
         operation: As it stands in a migration file.
         added: Fields afterwards, with their types.
-        removed: Fields that are no more.
+        removed: Fields that no longer exist.
     """
 
     operation: str

@@ -220,7 +220,7 @@ def test_a_reason_may_be_added_to_a_file_that_is_applied(shop: Shop, client: Any
     assert "RM1" not in "".join(line for line in shop.run("check").out.splitlines() if " refuse " in line)
     assert shop.run("migrate", "--plan").code == 0
     assert "edited" not in shop.run("showmigrations").out
-    shop.path.write_text(shop.path.read_text().replace("why", "nobody wants it"))
+    shop.path.write_text(shop.path.read_text().replace("why", "it is unused"))
     assert shop.run("migrate", "--plan").code == 0
     shop.path.write_text(shop.path.read_text().replace("    operations", "    allowed = 1\n    operations"))
     assert shop.run("migrate", "--plan").code == 8

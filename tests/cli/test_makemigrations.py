@@ -1,4 +1,4 @@
-"""The command ``makemigrations`` on a project on the disk, with flags, where nobody can be asked."""
+"""The command ``makemigrations`` on a project on disk, with flags and without a terminal."""
 
 import json
 from typing import Any
@@ -353,7 +353,7 @@ def test_a_reason_is_kept_in_the_file_and_needs_no_other_consent(shop_project: A
 
     assert shop_project.run("--dry-run") == 0
     assert "or use --reason" in shop_project.err
-    assert shop_project.run("--reason", "nobody reads 'note'; it is in the \"ledger\"") == 0, shop_project.err
+    assert shop_project.run("--reason", "no client reads 'note'; it is in the \"ledger\"") == 0, shop_project.err
 
     assert 'allow = {"RM101":' in shop_project.text(shop_project.files()[-1])
     assert "--reason" not in shop_project.err

@@ -16,7 +16,7 @@ from redis_models.cli.console import context as cli_context
 
 
 class Interrupted:
-    """A terminal on which somebody presses Ctrl-C."""
+    """A terminal whose user presses Ctrl-C."""
 
     def readline(self) -> str:
         raise KeyboardInterrupt

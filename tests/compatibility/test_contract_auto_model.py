@@ -1,4 +1,4 @@
-"""The contract's table of ``auto_save`` and ``auto_sync``: what the seed documented happens, and not what it did."""
+"""The contract of ``auto_save`` and ``auto_sync``: they do what pydantic-aioredis documented, not what it did."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +61,7 @@ async def test_the_constructors_word_saves_one_instance_of_a_plain_model(client:
 
 
 async def test_the_constructors_word_keeps_one_instance_of_an_auto_model_unsaved(client: Any) -> None:
-    # Fault 1: in the seed all others were changed by it.
+    # Fault 1: in pydantic-aioredis it changed all others.
     other = Auto(k="2")
     record = Auto(k="1", auto_save=False)
 
@@ -69,11 +69,11 @@ async def test_the_constructors_word_keeps_one_instance_of_an_auto_model_unsaved
     assert (record.auto_save, other.auto_save) == (False, True)
 
 
-@pytest.mark.parametrize("told_by", ["constructor", "setter"])
-async def test_a_plain_model_can_save_its_assignments(client: Any, told_by: str) -> None:
+@pytest.mark.parametrize("set_by", ["constructor", "setter"])
+async def test_a_plain_model_can_save_its_assignments(client: Any, set_by: str) -> None:
     # Fault 2.
-    record = Item(k="1", auto_sync=told_by == "constructor")
-    if told_by == "setter":
+    record = Item(k="1", auto_sync=set_by == "constructor")
+    if set_by == "setter":
         record.set_auto_sync()
     await record.save()
 
@@ -83,11 +83,11 @@ async def test_a_plain_model_can_save_its_assignments(client: Any, told_by: str)
     assert client.hget("item:1", "v") == b"5"
 
 
-@pytest.mark.parametrize("told_by", ["constructor", "setter"])
-async def test_an_auto_model_can_stop_saving_its_assignments(client: Any, told_by: str) -> None:
+@pytest.mark.parametrize("set_by", ["constructor", "setter"])
+async def test_an_auto_model_can_stop_saving_its_assignments(client: Any, set_by: str) -> None:
     # Fault 2.
-    record = Auto(k="1", auto_sync=told_by != "constructor")
-    if told_by == "setter":
+    record = Auto(k="1", auto_sync=set_by != "constructor")
+    if set_by == "setter":
         record.set_auto_sync(False)
 
     record.v = 5
@@ -170,7 +170,7 @@ async def test_a_change_inside_a_value_is_not_synced_but_saved(client: Any) -> N
 
 
 async def test_a_changed_primary_key_is_refused(client: Any) -> None:
-    # Fault 36: the seed wrote a second record.
+    # Fault 36: pydantic-aioredis wrote a second record.
     record = Auto(k="1")
 
     with pytest.raises(RedisModelsError):

@@ -60,12 +60,12 @@ def test_json_has_the_spaces_of_pydantic_1_and_takes_its_words() -> None:
 
 
 def test_json_does_not_use_json_default() -> None:
-    class Hooked(Book):
+    class WithHook(Book):
         @classmethod
         def json_default(cls, obj: Any) -> Any:
             return "hooked"
 
-    assert '"2020-01-01"' in Hooked(k="1").json()
+    assert '"2020-01-01"' in WithHook(k="1").json()
 
 
 @pytest.mark.parametrize("way", ["parse_obj", "parse_raw", "parse_file", "validate"])
@@ -134,7 +134,7 @@ def test_forward_references_are_updated() -> None:
 
 
 def test_a_model_has_a_config() -> None:
-    class Told(Model):
+    class Titled(Model):
         _primary_key_field = "k"
         k: str
 
@@ -142,8 +142,8 @@ def test_a_model_has_a_config() -> None:
             anystr_strip_whitespace = True
 
     assert isinstance(Model.Config, type) and isinstance(Book.Config, type)
-    assert Told.Config.anystr_strip_whitespace is True
-    assert Told(k=" a ").k == "a"
+    assert Titled.Config.anystr_strip_whitespace is True
+    assert Titled(k=" a ").k == "a"
 
 
 def test_a_bare_optional_is_none_by_default() -> None:
@@ -170,7 +170,7 @@ def test_an_instance_cannot_be_hashed() -> None:
 
 
 def test_a_field_may_be_called_like_a_verb() -> None:
-    # The seed: NameError when the class is made.
+    # pydantic-aioredis: NameError when the class is made.
     class Counted(Model):
         _primary_key_field = "k"
         k: str

@@ -65,7 +65,7 @@ async def test_insert_answers_the_new_fields_and_whether_the_index_is_longer() -
 
 
 async def test_insert_answers_the_same_with_a_ttl() -> None:
-    # Fault 40: the seed's answer had two more entries a record.
+    # Fault 40: pydantic-aioredis returned two more entries for each record.
     assert await Book.insert(Book(title="A"), life_span_seconds=60) == [8, 1]
 
 
@@ -88,7 +88,7 @@ async def test_insert_takes_one_or_any_iterable() -> None:
 
 @pytest.mark.parametrize("wrong", [None, {"title": "A"}, Unregistered(k="1"), "A", 5])
 async def test_insert_refuses_values_that_are_not_instances(wrong: Any, client: Any) -> None:
-    # The seed: AttributeError of the primary key's name.
+    # pydantic-aioredis: AttributeError of the primary key's name.
     with pytest.raises(TypeError):
         await Book.insert(wrong)
     with pytest.raises(TypeError):
@@ -149,7 +149,7 @@ async def test_select_gives_a_page(skip: int | None, limit: int | None, wanted: 
 
 @pytest.mark.parametrize("page", [{"skip": -1}, {"limit": -1}])
 async def test_select_refuses_negative_pages(page: Any) -> None:
-    # The seed took them as Python slices.
+    # pydantic-aioredis took them as Python slices.
     await books("A")
 
     with pytest.raises(ValueError, match="must be 0 or more"):
@@ -159,7 +159,7 @@ async def test_select_refuses_negative_pages(page: Any) -> None:
 
 
 async def test_select_takes_one_id_or_many_and_keeps_their_order() -> None:
-    # Fault 41: the seed sorted them, and took a tuple for one id.
+    # Fault 41: pydantic-aioredis sorted them, and took a tuple for one id.
     await books(*"ABC")
 
     assert titles(await Book.select(ids="B")) == ["B"]
@@ -187,7 +187,7 @@ async def test_columns_of_missing_records_are_left_out() -> None:
 
 
 async def test_columns_that_are_wrong_are_refused() -> None:
-    # The seed: a key with None, an error of the server, an IndexError.
+    # pydantic-aioredis: a key with None, an error of the server, an IndexError.
     await books("A")
     wrong: Any = "title"
 

@@ -51,7 +51,7 @@ def test_from_orm_makes_it_of_attributes_too() -> None:
     source = SimpleNamespace(host="h", port=1, db=2, password=None, ssl=False, encoding=None)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # pydantic's own; a config is no model of ours
+        warnings.simplefilter("ignore", DeprecationWarning)  # pydantic's own; a config is not one of our models
         made = RedisConfig.from_orm(source)  # pyright: ignore[reportDeprecated]
 
     assert made.redis_url == "redis://h:1/2"

@@ -1,4 +1,4 @@
-"""The page of the seed's calls: it has each of them, and what it says is here is here."""
+"""The page about the calls of pydantic-aioredis has each of them, and what it promises exists."""
 
 import ast
 import inspect
@@ -29,7 +29,7 @@ _NAMES = """
 
 class Book(Model):
     _primary_key_field = "title"
-    _redis_prefix = ""  # these two have no default to read, as in the seed
+    _redis_prefix = ""  # these two have no default to read, as in pydantic-aioredis
     _redis_separator = ":"
     title: str
 

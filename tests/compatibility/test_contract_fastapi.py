@@ -130,7 +130,7 @@ async def test_put_replaces_a_record_and_makes_none(items: Any) -> None:
 
 
 async def test_put_with_another_primary_key_makes_no_second_record(items: Any) -> None:
-    # The seed made one, and left the old.
+    # pydantic-aioredis made one, and left the old.
     assert (await items.put("/item/a", json={"name": "other", "value": 1})).status_code == 422
 
     assert await Item.select(columns=["name"]) == [{"name": name} for name in "abc"]
@@ -177,7 +177,7 @@ async def test_each_route_can_be_left_out_or_depend_on_something(
 
 
 async def test_bodies_keep_a_field_called_id_and_lists_optionals_and_defaults(store: Store) -> None:
-    # The generated bodies of the seed dropped the first, and spoiled the others.
+    # The generated bodies of pydantic-aioredis dropped the first, and spoiled the others.
     async with browser(CRUDRouter(Numbered, store)) as http:
         made = await http.post("/numbered", json={"id": 1, "tags": [1, 2]})
         wrong = await http.post("/numbered", json={"id": 2, "tags": 1})
@@ -188,7 +188,7 @@ async def test_bodies_keep_a_field_called_id_and_lists_optionals_and_defaults(st
 
 
 async def test_an_auto_model_as_a_body_or_an_answer_writes_nothing(store: Store, client: Any) -> None:
-    # The seed saved it when the body was parsed, and once more for the answer.
+    # pydantic-aioredis saved it when the body was parsed, and once more for the answer.
     store.register_model(Auto)
     app = fastapi.FastAPI()
 

@@ -100,7 +100,7 @@ async def test_the_key_of_an_instant_has_a_space_and_its_value_a_t(store: Store,
 
 @pytest.mark.parametrize("pk", ["", None, [1], "\ud800"])
 async def test_what_can_be_no_part_of_a_key_is_refused(store: Store, client: Any, pk: Any) -> None:
-    # The seed: m: and m:None, and errors of other places for the other two.
+    # pydantic-aioredis stored m: and m:None; the other two failed elsewhere.
     model = keyed(store, Any)
 
     with pytest.raises(InvalidPrimaryKeyError):
@@ -120,7 +120,7 @@ async def test_a_record_called_as_the_index_does_not_lie_there(store: Store, cli
 
 
 async def test_subclasses_can_ask_for_the_parts_of_keys_and_for_keys(store: Store) -> None:
-    custom: Any = Custom  # underscore names, as in the seed
+    custom: Any = Custom  # underscore names, as in pydantic-aioredis
     store.register_model(Custom)
     await Custom.insert([Custom(k=2), Custom(k=1)])
     start = "prefix!sep!TabName!sep!"

@@ -1,4 +1,4 @@
-"""Methods that applications of the seed override: the bytes and answers below were recorded with 1.4.0 itself."""
+"""Methods that applications of pydantic-aioredis override. Bytes and answers were recorded with its release 1.4.0."""
 
 import asyncio
 import datetime as dt

@@ -105,7 +105,7 @@ def test_values_of_undeclared_names_are_ignored() -> None:
 
 
 def test_assigned_values_are_validated() -> None:
-    # Fault 37: the seed took anything.
+    # Fault 37: pydantic-aioredis accepted anything.
     record: Any = Plain(k="1")
 
     with pytest.raises(ValidationError):
@@ -113,7 +113,7 @@ def test_assigned_values_are_validated() -> None:
 
 
 async def test_a_child_has_the_prefix_of_its_parent_but_a_table_of_its_own(store: Store) -> None:
-    # Fault 46: the seed's child had the parent's table, and wrote to its store unregistered.
+    # Fault 46: in pydantic-aioredis a child had its parent's table, and wrote to that store unregistered.
     class Parent(Model):
         _primary_key_field = "k"
         _redis_prefix = "p"

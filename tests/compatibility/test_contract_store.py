@@ -129,7 +129,7 @@ def test_a_primary_key_that_is_not_a_name_is_not_implemented(store: Store) -> No
 
 
 def test_a_primary_key_that_is_not_a_field_is_refused_at_once(store: Store) -> None:
-    # The seed noticed it at the first insert.
+    # pydantic-aioredis noticed it at the first insert.
     class Wrong(Model):
         _primary_key_field = "nope"
         title: str

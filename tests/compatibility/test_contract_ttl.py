@@ -1,4 +1,4 @@
-"""The contract's section on life spans."""
+"""The contract's section about TTLs."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ async def test_none_means_what_the_store_says(client: Any) -> None:
 
 
 async def test_a_record_can_be_kept_for_ever_or_keep_what_it_has(client: Any) -> None:
-    # The seed had no way to do either with a store that has a life span.
+    # pydantic-aioredis had no way to do either with a store that has a TTL.
     await Item.insert(Item(k="a"), life_span_seconds=FOREVER)
     await Item.insert(Item(k="b"), life_span_seconds=1000)
     await Item.insert(Item(k="b", v=1), life_span_seconds=KEEP)

@@ -80,7 +80,7 @@ async def test_one_bad_record_raises_or_is_reported(client: Any) -> None:
 
 @pytest.mark.parametrize("decode_responses", [True, False])
 async def test_a_client_may_answer_text_or_bytes(server: Any, decode_responses: bool) -> None:
-    # In the seed select() of a client that answers bytes was a TypeError.
+    # In pydantic-aioredis, select() raised TypeError with a client that answers bytes.
     own = redis.asyncio.Redis(unix_socket_path=server.socket_path, decode_responses=decode_responses)
     store = Store("other", RedisConfig(port=1), redis_store=own)
     store.register_model(Item)

@@ -32,7 +32,7 @@ async def test_insert_leaves_a_hash_and_its_member_of_the_index(client: Any) -> 
 
 
 async def test_insert_with_a_ttl_gives_it_to_the_record_only(client: Any) -> None:
-    # Fault 15: the seed gave it to the index too.
+    # Fault 15: pydantic-aioredis gave it to the index too.
     await Book.insert(Book(title="B"), life_span_seconds=60)
 
     assert 0 < client.ttl("book:B") <= 60

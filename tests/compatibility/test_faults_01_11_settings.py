@@ -1,4 +1,4 @@
-"""Faults 1 to 11 of the seed, absent here: settings shared by all models, and writes that need a patched event loop."""
+"""Faults 1 to 11 of pydantic-aioredis, absent here: shared settings, and writes that need a patched event loop."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Faults 12 to 22 of the seed, absent here: life spans, the index, and pages."""
+"""Faults 12 to 22 of pydantic-aioredis, absent here: TTLs, the index, and pages."""
 
 import asyncio
 import datetime as dt
@@ -32,7 +32,7 @@ def _bound(store: Store) -> None:
 
 
 def expire_now(client: Any, *keys: str) -> None:
-    """Let records end as an expired life span ends them."""
+    """Remove records as an expired TTL does."""
     for key in keys:
         client.pexpire(key, 1)
         while client.exists(key):
@@ -181,7 +181,7 @@ async def test_fault_20_expired_records_shorten_no_page(client: Any) -> None:
 
 
 async def test_fault_21_no_record_is_given_twice_while_others_delete(server: Any) -> None:
-    # The seed's scan meets members of a set again when the set shrinks below it: in most rounds, not in each.
+    # A scan of pydantic-aioredis returns members of a set again if the set shrinks: in most rounds, not in all.
     for _ in range(3):
         await Item.insert([Item(k=f"{number:04}") for number in range(5000)])
         with server.client() as other:

@@ -1,4 +1,4 @@
-"""Faults 23 to 33 of the seed, absent here: values that come back as something else, and keys that meet."""
+"""Faults 23 to 33 of pydantic-aioredis, absent here: values that come back as something else, and keys that meet."""
 
 import datetime as dt
 from collections import deque

@@ -1,4 +1,4 @@
-"""Faults 34 to 43 of the seed, absent here: writes that undo others' writes, bad records, and answers that vary."""
+"""Faults 34 to 43 of pydantic-aioredis, absent here: lost writes, bad records, and answers that vary."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""Faults 44 to 51 of the seed, absent here: stores, classes and servers; and the size of one step."""
+"""Faults 44 to 51 of pydantic-aioredis, absent here: stores, classes and servers; and the size of one step."""
 
 import os
 import re
@@ -69,7 +69,7 @@ def calls(client: Any) -> dict[str, int]:
 
 @pytest.mark.parametrize("closing", ["await store.aclose()", "store.close()", "pass"])
 def test_fault_44_a_script_ends_without_noise(server: Any, closing: str) -> None:
-    # Neither "Event loop is closed" nor a warning of sockets left open; a store that nobody closes ends with its loop.
+    # Neither "Event loop is closed" nor a warning of sockets left open; a store that is not closed ends with its loop.
     said = run_python(
         textwrap.dedent(f"""
         import asyncio, sys

@@ -1,4 +1,4 @@
-"""Every fault of the seed has its test."""
+"""Every fault of pydantic-aioredis has its test."""
 
 import re
 from pathlib import Path

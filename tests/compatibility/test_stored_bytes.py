@@ -1,6 +1,6 @@
-"""The table of stored bytes in the seed's contract (2.2), row by row: what is written, and that the seed's own is read.
+"""The stored bytes of pydantic-aioredis, row by row (contract, 2.2): what we write, and that we read what it wrote.
 
-Rows that are defects of the seed say in place of its bytes what is stored instead.
+For defects of pydantic-aioredis the row has what we store instead of its bytes.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ from redis_models.encoding.codec import codec_for
 DAY = dt.date(2020, 1, 1)
 
 
-class Kind(str, enum.Enum):  # noqa: UP042  # as in the seed's days
+class Kind(str, enum.Enum):  # noqa: UP042  # as at the time of pydantic-aioredis
     A = "a"
 
 
@@ -52,7 +52,7 @@ class Options(TypedDict):
     a: int
 
 
-# annotation, value, bytes of the seed, which ours are too
+# annotation, value, bytes of pydantic-aioredis, which ours are too
 KEPT: list[tuple[object, object, bytes]] = [
     (str, 'h\u00e9"\n', b'h\xc3\xa9"\n'),
     (str, "", b""),
@@ -88,7 +88,7 @@ KEPT: list[tuple[object, object, bytes]] = [
     (tuple, (1,), b"[1]"),
     (Item, Item(1, "b"), b'[1, "b"]'),
     (Options, {"a": 1}, b'{"a": 1}'),
-    (t.Optional[str], None, b"None"),  # noqa: UP045  # as users of the seed spell it
+    (t.Optional[str], None, b"None"),  # noqa: UP045  # as users of pydantic-aioredis spell it
     (int | None, None, b"None"),
     (float | None, None, b"None"),
     (bool | None, None, b"null"),
@@ -105,8 +105,8 @@ KEPT: list[tuple[object, object, bytes]] = [
     (Any, "x", b'"x"'),
     (Sub, Sub(x=1, d=dt.date(2020, 1, 2)), b'{"x": 1, "d": "2020-01-02"}'),
 ]
-# annotation, value, ours, the seed's or None where it could not write or read it, its defect in the contract
-MENDED: list[tuple[object, object, bytes, bytes | None, int]] = [
+# annotation, value, our bytes, those of pydantic-aioredis (None if it failed), its defect in the contract
+REPAIRED: list[tuple[object, object, bytes, bytes | None, int]] = [
     (list[bool], [True], b"[true]", b'"[true]"', 25),
     (list[dt.date], [DAY], b'["2020-01-01"]', b'"[\\"2020-01-01\\"]"', 25),
     (list[Any], [1, None], b"[1, null]", b'"[1, null]"', 25),
@@ -143,7 +143,7 @@ MENDED: list[tuple[object, object, bytes, bytes | None, int]] = [
     (Any, "None", b'"None"', b'"None"', 27),
     (float | int, 2, b"2", None, 27),
 ]
-# What the seed, its users or its elder relatives may have written otherwise.
+# Other spellings that pydantic-aioredis, its users or older libraries may have written.
 READ: list[tuple[object, bytes, object]] = [
     (bool, b"1", True),
     (bool, b"0", False),
@@ -151,7 +151,7 @@ READ: list[tuple[object, bytes, object]] = [
     (dt.date | None, b"None", None),
     (list[dt.date] | None, b'"null"', None),
     (list[dt.date] | None, b"None", None),
-    (str | None, b"null", "null"),  # a text of somebody's; the seed wrote no such None for it
+    (str | None, b"null", "null"),  # a user's text; pydantic-aioredis did not write None like this
     (int | None, b"null", None),
     (float | None, b"null", None),
     (dt.datetime, b'"2020-01-01T00:00:00"', dt.datetime(2020, 1, 1)),
@@ -185,7 +185,7 @@ def test_a_value_is_stored_as_pydantic_aioredis_stores_it(annotation: object, va
     assert back == value or back != back
 
 
-@pytest.mark.parametrize(("annotation", "value", "raw", "seed", "defect"), MENDED, ids=_named)
+@pytest.mark.parametrize(("annotation", "value", "raw", "seed", "defect"), REPAIRED, ids=_named)
 def test_a_value_that_pydantic_aioredis_lost_or_encoded_twice_comes_back(
     annotation: object, value: object, raw: bytes, seed: bytes | None, defect: int
 ) -> None:

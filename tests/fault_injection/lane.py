@@ -27,10 +27,10 @@ def rows_of(report: Path) -> list[str]:
     """Give a line for each test that pytest reports as JUnit does, in its order."""
     rows: list[str] = []
     for case in ElementTree.parse(report).iter("testcase"):
-        told = [element.get("value", "") for element in case.iter("property") if element.get("name") == "row"]
+        shown = [element.get("value", "") for element in case.iter("property") if element.get("name") == "row"]
         skipped = case.find("skipped")
         ended = "FAILED" if skipped is None else f"not tried: {skipped.get('message')}"
-        cells = json.loads(told[0]) if told else [f"`{case.get('name')}`", "", "", "", "", ended]
+        cells = json.loads(shown[0]) if shown else [f"`{case.get('name')}`", "", "", "", "", ended]
         shown = [f"{cell:,}" if isinstance(cell, int) else str(cell).replace("|", "\\|") for cell in cells]
         rows.append("| " + " | ".join(shown) + " |\n")
     return rows

@@ -75,7 +75,7 @@ class Count:
         acknowledged: Writes.
         lost: Of these, those that are not there.
         doubled: Increments that were executed more than once.
-        open: Writes of which nobody was told what became of them.
+        open: Writes whose outcome the client does not know.
         missing: Records that a writer did not find.
         errors: That writers met, by class.
         wrong: Records that are not as they must be, whatever was written.
@@ -96,8 +96,8 @@ class Watched:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         self.changed = 0
-        self.paces: list[str] = []  # what each line of progress says of the pace, "" for full speed
-        self.told: list[str] = []
+        self.throttles: list[str] = []  # what each line of progress says of the pace, "" for full speed
+        self.output: list[str] = []
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -107,13 +107,13 @@ class Watched:
             try:
                 entry = json.loads(line)
                 self.changed = max(self.changed, entry.get("changed", 0))
-                self.paces.append(entry.get("pace", ""))
+                self.throttles.append(entry.get("pace", ""))
             except ValueError:
-                self.told.append(line.strip())
+                self.output.append(line.strip())
 
     def await_changed(self, least: int) -> None:
         """Wait until so many records are changed."""
-        assert self.is_at(least), f"it ended with {self.process.returncode}: {self.told}"
+        assert self.is_at(least), f"it ended with {self.process.returncode}: {self.output}"
 
     def is_at(self, least: int) -> bool:
         """Wait until so many records are changed; False where the run ends before."""

@@ -89,7 +89,7 @@ def test_a_replica_that_is_promoted_empty_is_not_called_done(
     if what == "verify":
         assert shop.settle("--batch", "100") == 1
     run = shop.start("--batch", "10") if what == "migrate" else shop.start_command("verify")
-    wait(lambda: run.paces)
+    wait(lambda: run.throttles)
     if what == "migrate":
         run.await_changed(_COUNT // 4)
     primary.process.send_signal(signal.SIGSTOP)
@@ -104,7 +104,7 @@ def test_a_replica_that_is_promoted_empty_is_not_called_done(
     checked = shop.project.run("migrate", "--check")
     verified = shop.project.run("verify")
 
-    assert code == (6 if what == "migrate" else 1), run.told
+    assert code == (6 if what == "migrate" else 1), run.output
     assert left == (set(), {})
     assert (checked.code, verified.code) == (1, 1)
     assert "0003_retype (cccc0003) is not applied" in checked.out

@@ -62,14 +62,14 @@ def test_a_server_whose_clock_is_set_costs_a_run_nothing(
             wait(partial(_is_ahead, client, ahead_s))
             if ahead_s < 0:  # the lease would last for an hour
                 ended.append(shop.project.migrate().code)
-            # Where it seems to be over, nobody is known to run until it is renewed.
+            # If it seems to have expired, no runner is known until it is renewed.
             wait(lambda: shop.project.run("migrate", "--resume").code == 0)
     shop.project.run("migrate", "--set", "batch=100")
     code = run.end()
     count = shop.compare(shop.stop_writers())
 
     assert ended == [4]
-    assert code == 0, run.told
+    assert code == 0, run.output
     assert (count.wrong, count.lost, count.doubled) == ([], 0, 0)
     shop.check_all()
     tell(

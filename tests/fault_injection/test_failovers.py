@@ -49,7 +49,7 @@ def test_a_failover_loses_what_the_replica_had_not_got_and_nothing_of_the_migrat
     shop.await_writes(20)
     count = shop.compare(shop.stop_writers())
 
-    assert code in (0, 4, 6, 7), run.told
+    assert code in (0, 4, 6, 7), run.output
     assert (count.wrong, count.doubled) == ([], 0)
     assert lag or count.lost == 0
     shop.check_all()

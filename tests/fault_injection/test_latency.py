@@ -32,7 +32,7 @@ def test_a_client_waits_hardly_longer_while_a_run_is_under_way(
         run.await_changed(1)
         while run.process.poll() is None:
             exchange(busy)
-        assert run.end() == 0, run.told
+        assert run.end() == 0, run.output
         visits = sum(int(record["visits"]) for record in shop.project.records().values())
 
     before, during = _percentiles(quiet), _percentiles(busy)
@@ -40,11 +40,11 @@ def test_a_client_waits_hardly_longer_while_a_run_is_under_way(
     assert visits == len(quiet) + len(busy)
     assert during[1] < _MOST_MS
     shop.check_all()
-    slower = [json.dumps(throttle) for throttle in run.paces if throttle]
+    slower = [json.dumps(throttle) for throttle in run.throttles if throttle]
     tell(
         "another client during a run, default throttle", records=_COUNT, faults=0, acknowledged=len(busy), lost=0,
         seen=f"p50 {during[0]:.2f} ms and p99 {during[1]:.2f} ms, without a run {before[0]:.2f} and {before[1]:.2f} ms;"
-        f" {len(slower) * 100 // len(run.paces)} % of its steps were slowed down",
+        f" {len(slower) * 100 // len(run.throttles)} % of its steps were slowed down",
     )  # fmt: skip
 
 

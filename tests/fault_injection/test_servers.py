@@ -30,7 +30,7 @@ def test_a_server_that_appends_is_killed_and_nothing_is_lost(
     shop.await_writes(20)
     count = shop.compare(shop.stop_writers())
 
-    assert code in (0, 6, 7), run.told
+    assert code in (0, 6, 7), run.output
     assert (count.wrong, count.lost, count.doubled) == ([], 0, 0)
     shop.check_all()
     tell(

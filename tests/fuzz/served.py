@@ -24,7 +24,7 @@ class Item(Model):
 
 
 class Indexes:
-    """A few records, foreign keys beside them, and an index with members that nobody would put there."""
+    """A few records, foreign keys beside them, and an index with odd members."""
 
     def __init__(self, url: str, client: Any) -> None:
         self._client = client
@@ -49,12 +49,12 @@ class Indexes:
         else:
             for member in rng.sample(_MEMBERS, rng.randint(1, 4)):
                 client.zadd("item:__index", {member: rng.choice((0, 0, 1, -1e300, float("inf")))})
-        self._deed(rng)
+        self._action(rng)
         assert [client.dump(key) for key in _CANARIES] == before, "a foreign key was touched"
 
-    def _deed(self, rng: random.Random) -> None:
+    def _action(self, rng: random.Random) -> None:
         bad: list[DataError] = []
-        deeds: list[Any] = [
+        actions: list[Any] = [
             lambda: Item.sync.delete_all(),
             lambda: Item.sync.select(),
             lambda: Item.sync.select(bad_records=bad),
@@ -67,7 +67,7 @@ class Indexes:
             lambda: Item.sync.get("a").sync.save(),
             lambda: Item.sync.select(ids=["a", "b", "../other:1"]),
         ]
-        for action in rng.sample(deeds, 3):
+        for action in rng.sample(actions, 3):
             try:
                 action()
             except RedisModelsError as exc:

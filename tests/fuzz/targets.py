@@ -180,7 +180,7 @@ _ANSWERS: Final = (
     "Customer.a=[1, {}]",
     "Customer.f:x=y",
     "Customer.a.b=c",
-    "Nobody.a=b",
+    "Unknown.a=b",
     "",
     "=",
     ".",
@@ -317,7 +317,7 @@ _URLS: Final = (
 
 
 def settings(rng: random.Random, directory: Path = _SCRATCH) -> None:
-    """Load a settings module whose values nobody means."""
+    """Load a settings module with nonsensical values."""
     settings: dict[str, Any] = {"REDIS_URL": rng.choice(_URLS), "APPS": ["shop"]}
     for name in rng.sample(_SETTINGS, rng.randint(0, 3)):
         settings[name] = rng.choice((*ODD, rng.choice(_URLS), [rng.choice(_URLS)], ["a.b", "a.b"]))

@@ -88,8 +88,8 @@ JOURNAL = {
 }  # fmt: skip
 UNREADABLE: dict[str, tuple[str, Callable[[Any], object]]] = {
     **{f"another type: {name}": (name, _instead(name)) for name in READERS if name != "control"},
-    "what is said to a run is no hash": ("control", _said_to_a_run(_instead("control"))),
-    "what is said to a run is no number": ("control", _said_to_a_run(_fields("control", batch="9" * 5000))),
+    "settings of a run that are not a hash": ("control", _said_to_a_run(_instead("control"))),
+    "settings of a run that are not numbers": ("control", _said_to_a_run(_fields("control", batch="9" * 5000))),
     "a ledger of numbers": ("ledger:shop", _with("ledger:shop", name=5)),
     "a ledger of another id": ("ledger:shop", _with("ledger:shop", id="bbbb")),
     "a ledger with more": ("ledger:shop", _with("ledger:shop", colour="red")),
@@ -194,8 +194,8 @@ def test_a_quarantine_that_cannot_be_read_is_not_copied_to_another_database(benc
 
 
 def test_who_may_not_ask_for_sizes_reads_all_the_same(bench: Bench) -> None:
-    rights = "on >pass ~* +@all -memory -llen -strlen"
-    bench.client.execute_command("ACL", "SETUSER", "reader", *rights.split())
+    permissions = "on >pass ~* +@all -memory -llen -strlen"
+    bench.client.execute_command("ACL", "SETUSER", "reader", *permissions.split())
     socket = bench.project.server.socket_path
     bench.project.settings(REDIS_URL=f"unix://reader:pass@{socket}", APPS=["shop"])
 

@@ -1,4 +1,4 @@
-"""Arguments, settings and models that nobody means: one line each, never a traceback."""
+"""Nonsensical arguments, settings and models: each is refused in one line, never with a traceback."""
 
 import re
 from typing import Any
@@ -37,7 +37,7 @@ MISUSED: list[tuple[str, ...]] = [
     ("migrate", "--wait", "1e999"), ("migrate", "--wait", "9" * 20),
     ("migrate", "--patience", "inf"), ("migrate", "--max-latency-ms", "1e999"),
     ("purge", "--wait", "Infinity"), ("migrate", "--set", "max-latency-ms=1e999"), ("verify", "--sample", "x" * 5000),
-    # A target where a command takes none is no app of this project.
+    # A target of a command without targets is not an app of this project.
     ("history", "1e999"), ("showmigrations", "0001"), ("quarantine", "list", "0002"), ("rebase", "zero"),
     ("squashmigrations", "0001", "0002"), ("explain", "0001", "0002"),
 ]  # fmt: skip
@@ -100,7 +100,7 @@ SETTINGS: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value"), SETTINGS, ids=lambda one: repr(one)[:40])
+@pytest.mark.parametrize(("name", "value"), SETTINGS, ids=lambda parameter: repr(parameter)[:40])
 def test_a_nonsensical_setting_is_refused_in_one_line(project: Any, server: Any, name: str, value: Any) -> None:
     settings = {"REDIS_URL": server.url, "APPS": ["shop"], name: value}
     text = "".join(

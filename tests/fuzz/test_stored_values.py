@@ -156,7 +156,7 @@ HONEST: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "value"), HONEST, ids=lambda one: repr(one)[:40])
+@pytest.mark.parametrize(("annotation", "value"), HONEST, ids=lambda parameter: repr(parameter)[:40])
 def test_an_honest_value_of_that_kind_comes_back(annotation: Any, value: Any) -> None:
     codec = codec_for(annotation)
     raw = codec.encode(value)

@@ -24,7 +24,7 @@ from .bounded import outcome
 from .texts import mutated, type_text
 
 
-def _told(node: Node, text: str) -> Any:
+def _as_tuples(node: Node, text: str) -> Any:
     """Give what a node says, and the characters that it stands at."""
     place = text[node.start : node.end]
     match node:
@@ -33,43 +33,44 @@ def _told(node: Node, text: str) -> Any:
         case ConstantNode(value=value):
             return ("constant", repr(value), place)
         case SubscriptNode(name=name, items=items):
-            return ("subscript", name, [_told(item, text) for item in items], place)
+            return ("subscript", name, [_as_tuples(item, text) for item in items], place)
         case CallNode(name=name, items=items, keywords=keywords):
-            pairs = [(key, _told(keyword, text)) for key, keyword in keywords]
-            return ("call", name, [_told(item, text) for item in items], pairs, place)
+            pairs = [(key, _as_tuples(keyword, text)) for key, keyword in keywords]
+            return ("call", name, [_as_tuples(item, text) for item in items], pairs, place)
         case UnionNode(members=members):
-            return ("union", [_told(member, text) for member in members], place)
+            return ("union", [_as_tuples(member, text) for member in members], place)
         case _:
             raise AssertionError(node)
 
 
-def _told_by_python(node: ast.expr, text: str) -> Any:
+def _as_tuples_by_python(node: ast.expr, text: str) -> Any:
     place = ast.get_source_segment(text, node)
     match node:
         case ast.Name(id=name):
             return ("name", name, place)
         case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=elements)):
-            return ("subscript", name, [_told_by_python(element, text) for element in elements], place)
+            return ("subscript", name, [_as_tuples_by_python(element, text) for element in elements], place)
         case ast.Subscript(value=ast.Name(id=name), slice=inner):
-            return ("subscript", name, [_told_by_python(inner, text)], place)
+            return ("subscript", name, [_as_tuples_by_python(inner, text)], place)
         case ast.Call(func=ast.Name(id=name), args=items, keywords=keywords):
             pairs: list[Any] = []
             for keyword in keywords:
                 if isinstance(keyword.value, ast.Dict) and keyword.arg is None:
                     keys = [ast.literal_eval(key) for key in keyword.value.keys if key is not None]
                     pairs += [
-                        (key, _told_by_python(each, text)) for key, each in zip(keys, keyword.value.values, strict=True)
+                        (key, _as_tuples_by_python(each, text))
+                        for key, each in zip(keys, keyword.value.values, strict=True)
                     ]
                 else:
-                    pairs.append((keyword.arg, _told_by_python(keyword.value, text)))
-            return ("call", name, [_told_by_python(item, text) for item in items], pairs, place)
+                    pairs.append((keyword.arg, _as_tuples_by_python(keyword.value, text)))
+            return ("call", name, [_as_tuples_by_python(item, text) for item in items], pairs, place)
         case ast.BinOp():
             members = list[ast.expr]()
             left: ast.expr = node
             while isinstance(left, ast.BinOp):
                 members.append(left.right)
                 left = left.left
-            return ("union", [_told_by_python(member, text) for member in [left, *reversed(members)]], place)
+            return ("union", [_as_tuples_by_python(member, text) for member in [left, *reversed(members)]], place)
         case _:
             return ("constant", repr(ast.literal_eval(node)), place)
 
@@ -80,7 +81,7 @@ def test_a_text_is_taken_apart_as_python_takes_it_apart(seed: int) -> None:
     for _ in range(100):
         text = type_text(rng)
 
-        assert _told(parse_text(text), text) == _told_by_python(ast.parse(text, mode="eval").body, text)
+        assert _as_tuples(parse_text(text), text) == _as_tuples_by_python(ast.parse(text, mode="eval").body, text)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -1,4 +1,4 @@
-"""Stored values, drawn: what the codecs write, spoiled, and what nobody would write."""
+"""Random stored values: what the codecs write, damaged bytes, and bytes that no client writes."""
 
 import json
 import random

@@ -186,7 +186,7 @@ def test_upgrading_a_record_keeps_its_ttls(project: Any, bind: Any) -> None:
     customer = bind(_new_code)
     with project.server.client() as client:
         if not client.execute_command("COMMAND", "INFO", "HPEXPIREAT"):
-            pytest.skip("this server has no life spans of hash fields")
+            pytest.skip("this server has no TTLs of hash fields")
         client.execute_command("PEXPIREAT", "customer:0", 4_000_000_000_000)
         client.execute_command("HPEXPIREAT", "customer:0", 3_000_000_000_000, "FIELDS", 1, "name")
 

@@ -1,4 +1,4 @@
-"""WRITE_BACK: what is read of an older version is brought up in Redis, too; what stands in the way is no error."""
+"""WRITE_BACK: reading an older record also upgrades it in Redis; if that fails, the read still succeeds."""
 
 from collections.abc import Iterator
 from typing import Any

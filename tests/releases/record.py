@@ -2,8 +2,8 @@
 
 Run it with the last commit of a release. It makes a project of three apps on a server of its own:
 
-``shop``      a run forward that was killed half-way, with records in quarantine
-``billing``   a way back that was killed half-way
+``shop``      a run forward that was killed, with records in quarantine
+``billing``   a run back that was killed
 ``crm``       in order: a migration was taken back and applied again, then verified; it holds a receipt
 
 and stores ``project.json`` (models and migration files; JSON keeps formatters away from applied files),
@@ -209,7 +209,7 @@ def main(folder: Path) -> None:
             project.settings(REDIS_URL=server.url, APPS=["shop", "billing", "crm"])
             _make(project, server)
             with server.client() as client:
-                halfway = dump(client)
+                stopped = dump(client)
                 said = ask(project)
                 end_runs(project)
                 ended = records(client)
@@ -218,7 +218,7 @@ def main(folder: Path) -> None:
         texts = {str(path.relative_to(root)): path.read_text("utf-8") for path in sorted(_sources(root))}
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "project.json", texts)
-    write(folder / "halfway.json", halfway)
+    write(folder / "halfway.json", stopped)
     write(folder / "commands.json", said)
     write(folder / "ended.json", ended)
 

@@ -28,7 +28,7 @@ def release(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def halfway(release: Path, server: Server, client: redis.Redis, new_project: Callable[[Server], Project]) -> Project:
+def stopped(release: Path, server: Server, client: redis.Redis, new_project: Callable[[Server], Project]) -> Project:
     """The project of an earlier release, and its database with two runs that were killed."""
     project = new_project(server)
     for path, text in read(release / "project.json").items():
@@ -39,17 +39,17 @@ def halfway(release: Path, server: Server, client: redis.Redis, new_project: Cal
 
 
 @pytest.mark.needs_command("HPEXPIREAT")
-def test_commands_say_of_it_what_the_release_said(halfway: Project, release: Path) -> None:
+def test_commands_say_of_it_what_the_release_said(stopped: Project, release: Path) -> None:
     before = read(release / "commands.json")
 
-    now = ask(halfway)
+    now = ask(stopped)
 
     assert _lasting(now) == _lasting(before)
 
 
 @pytest.mark.needs_command("HPEXPIREAT")
-def test_runs_are_ended_as_the_release_ended_them(halfway: Project, release: Path, client: redis.Redis) -> None:
-    end_runs(halfway)
+def test_runs_are_ended_as_the_release_ended_them(stopped: Project, release: Path, client: redis.Redis) -> None:
+    end_runs(stopped)
 
     assert records(client) == read(release / "ended.json")
 

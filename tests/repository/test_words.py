@@ -1,6 +1,8 @@
 """Plain English: words and phrases that no page, message, docstring or comment has. See "Words" in CONTRIBUTING.md.
 
-``python tests/repository/test_words.py [FOLDER...]`` lists where they stand.
+Names in tests are split into words (``_await_told``: await, told), and have no word of the old vocabulary.
+
+``python tests/repository/test_words.py [FOLDER...]`` lists where such words are.
 """
 
 import ast
@@ -24,6 +26,7 @@ _PRODUCT: Final = (
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
     "SECURITY.md",
+    "tests",
 )
 # What is wrong, and what to write.
 _WORDS: Final = {
@@ -43,7 +46,20 @@ _WORDS: Final = {
     r"\bby and by\b": "later",
     r"\bhalf-way\b": "before it was complete; stopped",
 }
+# Words that no name in tests has. Names of modules have more such words: see test_layout.py.
+_OLD_NAMES: Final = frozenset(
+    [
+        "aside", "crew", "crews", "deed", "deeds", "desk", "errand", "folding", "halfway", "handover", "hiding",
+        "hooked", "images", "intake", "journey", "journeys", "leg", "legs", "mended", "nobody", "nobodys",
+        "oldtable", "portion", "portions", "rehearsed", "rehearsing", "retyping", "rights", "seedkeys",
+        "shelves", "sighting", "sightings", "somebody", "somebodys", "soundness", "stage", "stages", "stride",
+        "told", "towrite", "trial", "typechange", "untold", "walk", "walked", "walks", "whoever", "witness",
+        "witnesses",
+    ]
+)  # fmt: skip
+_NO_NOUNS: Final = frozenset(["one", "some"])  # no variable or argument is called like this
 _PATTERN: Final = re.compile("|".join(f"(?:{word})" for word in _WORDS), re.IGNORECASE)
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _IDENTIFIER: Final = re.compile(r"[\w.:{}*-]*")  # a name of what is stored, or of JSON, keeps its spelling
 _CODE: Final = re.compile(r"^```.*?^```|``[^`\n]*``|`[^`\n]*`|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
 
@@ -51,13 +67,44 @@ _CODE: Final = re.compile(r"^```.*?^```|``[^`\n]*``|`[^`\n]*`|\]\([^)]*\)", re.M
 def found(*folders: str) -> Iterator[str]:
     """Give each place: file, line, and the words."""
     for folder in folders or _PRODUCT:
-        top = _TOP / folder
-        for path in sorted([top] if top.is_file() else top.rglob("*")):
-            if path.is_file() and not any(parent.is_symlink() for parent in path.parents):
-                for line, text in _prose(path):
-                    for match in _PATTERN.finditer(_CODE.sub(_blank, text)):
-                        place = line + text[: match.start()].count("\n")
-                        yield f"{path.relative_to(_TOP)}:{place}: {match[0]}"
+        for path in _files(_TOP / folder):
+            for line, text in _prose(path):
+                for match in _PATTERN.finditer(_CODE.sub(_blank, text)):
+                    place = line + text[: match.start()].count("\n")
+                    yield f"{path.relative_to(_TOP)}:{place}: {match[0]}"
+
+
+def found_names(folder: str) -> Iterator[str]:
+    """Give each name with an old word: file, line, and the name."""
+    for path in _files(_TOP / folder):
+        if path.suffix == ".py":
+            for line, name, is_variable in _names(ast.parse(path.read_text("utf-8"))):
+                words = {word.lower() for word in _WORD.findall(name)}
+                if words & _OLD_NAMES or (is_variable and name in _NO_NOUNS):
+                    yield f"{path.relative_to(_TOP)}:{line}: {name}"
+
+
+def _files(top: Path) -> Iterator[Path]:
+    for path in sorted([top] if top.is_file() else top.rglob("*")):
+        is_linked = any(parent.is_symlink() for parent in path.parents)
+        if path.is_file() and not is_linked and path != Path(__file__).resolve():
+            yield path
+
+
+def _names(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
+    """Give the names that a module defines, and whether each is of an argument or a variable."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.lineno, node.name, False
+            case ast.arg():
+                yield node.lineno, node.arg, True
+            case ast.Name(ctx=ast.Store()):
+                yield node.lineno, node.id, True
+            case ast.Attribute(ctx=ast.Store()):
+                yield node.lineno, node.attr, False
+            case _:
+                pass
 
 
 def _prose(path: Path) -> Iterator[tuple[int, str]]:
@@ -91,5 +138,9 @@ def test_no_text_has_words_of_the_old_vocabulary(folder: str) -> None:
     assert list(found(folder)) == []
 
 
+def test_no_name_in_tests_has_a_word_of_the_old_vocabulary() -> None:
+    assert list(found_names("tests")) == []
+
+
 if __name__ == "__main__":
-    print(*found(*sys.argv[1:]), sep="\n")
+    print(*found(*sys.argv[1:]), *found_names("tests"), sep="\n")

@@ -94,7 +94,7 @@ def installed() -> list[str]:
     try:
         return [found] if found and version_of(found)[1] >= _OLDEST_ON_PATH else []
     except ValueError:
-        return []  # whatever has that name there, nobody asked for it
+        return []  # a program of that name there is not meant
 
 
 def embedded() -> Engine:

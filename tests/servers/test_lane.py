@@ -16,10 +16,10 @@ def test_good(): pass
 
 def test_bad(): assert os.environ["REDIS_MODELS_SERVER"] == "{good}"
 
-@pytest.mark.skip("this server has no | and no life spans")
+@pytest.mark.skip("this server has no | and no TTLs")
 def test_left_out(): pass
 
-@pytest.mark.skip("this server has no | and no life spans")
+@pytest.mark.skip("this server has no | and no TTLs")
 def test_left_out_too(): pass
 """
 
@@ -64,7 +64,7 @@ def test_every_engine_gets_a_row_with_reasons_and_the_lane_fails_if_one_does(ser
     ran = lane(str(servers), f"--table={page}", f"--tests={tests}", OPTIONS)
 
     rows = [line for line in page.read_text().splitlines() if line.startswith("| ")]
-    left_out = "this server has no \\| and no life spans (2)"
+    left_out = "this server has no \\| and no TTLs (2)"
     assert ran.returncode == 1
     assert rows[2:] == [
         "| c | 0 | 0 | 0 | cannot be run: redis-server: no such library |",

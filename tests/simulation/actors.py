@@ -27,7 +27,7 @@ _NEW: Final = 12  # ids of each model beyond these, for records that are made an
 
 
 class Actor:
-    """Somebody who does one thing after another. Stepped by the world alone.
+    """A client that does one thing after another. Only the world steps it.
 
     Attributes:
         name: For the trace.

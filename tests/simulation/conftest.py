@@ -1,13 +1,13 @@
 """Schedules: who goes next is drawn, round trip by round trip, and everything on a real server is compared each time.
 
-The proof that the protocol of rewriting loses nothing, whoever comes between. Run ``make test-schedules``; a part of it
+The proof that the protocol of rewriting loses nothing in any order of events. Run ``make test-schedules``; a part of it
 runs with all tests.
 
 ``replay``
     A schedule: goals (positions in the chain to migrate to) and choices; how one is printed and read back.
 ``strategies``
     How hypothesis draws schedules: by weights ("zombies": runners whose lease ends again and again) or in scenes
-    ("races": a runner goes up to a write, somebody writes, it goes on). It shrinks one that fails.
+    ("races": a runner goes up to a write, another client writes, it goes on). It shrinks one that fails.
 ``scheduler``, ``world``
     Let an actor exchange one batch, or a part of one, and compare everything after it.
 ``actors``
@@ -31,13 +31,13 @@ runs with all tests.
     The protocol with one thing taken out, the scene in which that shows, and what the violation says.
 
 To add an actor: give it a method that is a generator of batches (see ``redis_models.client.commands``), say in
-``oracle_effects`` what it may do, name it in ``World.actors``, and give its name a weight in ``strategies``. To add a
-deed that befalls others (``kill``, ``lapse``): do it in ``World._befalls``, and give it a weight. To add a mutant: say
-in ``mutants`` which text of which script becomes what, or patch the Python, and find the bias that shows it soon. It
-must be caught for what it is.
+``oracle_effects`` what it may do, name it in ``World.actors``, and give its name a weight in ``strategies``. To add
+an action that happens to other actors (``kill``, ``lapse``): handle it in ``World._befalls``, and give it a weight. To
+add a mutant: give ``mutants`` the text of a script and its replacement, or patch the Python, and find the bias that
+shows it soon. The mutant must be caught for the right reason.
 
-A violation ends with what was done, and with a line for FOUND in ``test_regressions``: put it there, mend, and let
-it stay.
+A violation ends with the steps, and with a line for FOUND in ``test_regressions``. Put the line there, fix the fault,
+and keep the line.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,6 +1,6 @@
 """The depot: a schedule in which records get other keys, while code of each version and plain clients write them.
 
-After every step each record is still there, once, with its fields and its life span; only the actor whose step it was
+After every step each record is still there, once, with its fields and its TTL; only the actor whose step it was
 changed anything, and only what it may: a runner brings records to the version of its plan, where they lie, or moves
 them to the key that belongs to it, whole.
 """
@@ -43,7 +43,7 @@ class Depot(Scheduler):
         self.code = code
         self.has_clashed = self.was_spoilt = False
         self._marks = 0
-        # By mark, the step at which somebody else than a runner made a record, or made it one of another version.
+        # By mark: the step at which an actor other than a runner created a record, or changed its version.
         self._touched: dict[str, int] = {}
         self.movers = [Mover("runner A", self, self.wish), Mover("runner B", self, self.wish)]
         self.actors: dict[str, Actor] = {
@@ -69,7 +69,7 @@ class Depot(Scheduler):
         self.wire.look()
 
     def _do(self, choice: Choice) -> None:
-        action, which = choice.deed, choice.which
+        action, which = choice.action, choice.which
         if action in self.actors:
             self._goes_often(choice)
         elif action == "up to":
@@ -146,7 +146,7 @@ class Depot(Scheduler):
         elif isinstance(actor, Mover) and self._is_reached():
             return False
         self._tell(actor.name, f"begins to {actor.begin(self._step, which, self._close())}")
-        if isinstance(actor, Clerk) and actor.deed is not None and actor.deed.label == "create":
+        if isinstance(actor, Clerk) and actor.action is not None and actor.action.label == "create":
             self.has_clashed = True
         self._hears(actor, None)
         return True
@@ -174,7 +174,7 @@ class Depot(Scheduler):
         for command in actor.pending or ():
             scan = scan_of(command)
             if isinstance(actor, Mover) and scan is not None and str(scan[1]) == "0":
-                actor.walk_began[str(scan[3]).partition(":")[0]] = self._step
+                actor.scan_began[str(scan[3]).partition(":")[0]] = self._step
         is_in_charge = isinstance(actor, Mover) and str(actor.epoch) == before.lease.get("epoch")
         replies = self.wire.send(cast("Sequence[Command]", actor.pending))
         was, self.parcels = self.parcels, self._read()
@@ -209,17 +209,17 @@ class Depot(Scheduler):
                 allowed.append(before.moved())
             if after is not None and after in allowed:
                 return
-        elif isinstance(actor, Clerk) and actor.deed is not None:
-            key = actor.deed.key
+        elif isinstance(actor, Clerk) and actor.action is not None:
+            key = actor.action.key
             is_about = (before is None or before.key == key) and (after is None or after.key == key)
             starts = [before]
             if before is not None and before.version < actor.version:
                 starts.append(before.at_version(actor.version))  # code brings up what it writes
-            is_done = actor.deed.after is not None and after in map(actor.deed.after, starts)
+            is_done = actor.action.after is not None and after in map(actor.action.after, starts)
             if is_about and (is_done or after in starts):
                 if before is None or after is None or before.version != after.version:
                     self._touched[mark] = self._step
-                actor.deed.is_seen |= is_done
+                actor.action.is_seen |= is_done
                 return
         raise Violation(f"{actor.name}: the record {mark} is {after}\n  it was {before}")
 
@@ -246,7 +246,7 @@ class Depot(Scheduler):
         return parcel if parcel.version > goal else parcel.at_version(goal).moved()
 
     def _behind(self, goal: int, mover: Mover) -> list[str]:
-        """Give the records that are not where and what they are to be, though the last walk must have met them so.
+        """Give the records that are not where and what they are to be, though the last scan must have met them so.
 
         What older code wrote behind an earlier run, under keys that the plan has no more to do with, is not met.
         """
@@ -261,7 +261,7 @@ class Depot(Scheduler):
     def _must_be_met(self, mark: str, table: str, mover: Mover) -> bool:
         if mark not in self._touched:
             return True
-        return f"{table}:" in mover.places and self._touched[mark] < mover.walk_began.get(table, -1)
+        return f"{table}:" in mover.places and self._touched[mark] < mover.scan_began.get(table, -1)
 
     def _rest(self) -> None:
         """Let everybody end, mend and make way, and migrate to every goal left: then all is where it is to be."""

@@ -55,7 +55,7 @@ class Depots:
 
 
 @dataclass
-class Deed:
+class Attempt:
     """What a clerk does to the record at a key; changed by the depot alone.
 
     Attributes:
@@ -78,7 +78,7 @@ class Clerk(Actor):
         super().__init__(name, cast(Any, depot))
         self._depot, self.version = depot, version
         self._count = 0
-        self.deed: Deed | None = None
+        self.action: Attempt | None = None
 
     def begin(self, step: int, which: int, near: Sequence[str]) -> str:
         self._count += 1
@@ -88,14 +88,14 @@ class Clerk(Actor):
         if near and which % 2:
             id = near[self._count % len(near)].partition(":")[2]
         key = f"{'parcel' if self.version == 1 else 'pack'}:{id}"
-        self._doing, self.deed = getattr(self, f"_{thing}")(verbs, key, id)
+        self._doing, self.action = getattr(self, f"_{thing}")(verbs, key, id)
         return f"{thing} {key}"
 
     def dies(self) -> None:
         super().dies()
-        self.deed = None
+        self.action = None
 
-    def _create(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Deed]:
+    def _create(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Attempt]:
         text = f"{self.name[:2]}{self._count}"
         is_clash = self._count % 3 == 0  # of a key that a record is to have which is not moved yet
         own = id if is_clash else f"{'c' if self.version == NEWEST else 'i'}{text}"
@@ -106,24 +106,24 @@ class Clerk(Actor):
         at = key_at(self.version, fields)
         assert at is not None
         whole = Parcel(at, self.version, fields)
-        return verbs.insert(made, only="new"), Deed("create", at, lambda old: whole if old is None else old)
+        return verbs.insert(made, only="new"), Attempt("create", at, lambda old: whole if old is None else old)
 
-    def _patch(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Deed]:
+    def _patch(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Attempt]:
         number = 100 + self._count * 10 + self.version
 
         def after(old: Parcel | None) -> Parcel | None:
             return None if old is None else replace(old, fields={**old.fields, "n": b"%d" % number})
 
-        return verbs.patch(id, {"n": number}), Deed("patch", key, after)
+        return verbs.patch(id, {"n": number}), Attempt("patch", key, after)
 
-    def _delete(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Deed]:
-        return verbs.delete(id), Deed("delete", key, lambda old: None)
+    def _delete(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Attempt]:
+        return verbs.delete(id), Attempt("delete", key, lambda old: None)
 
-    def _get(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Deed]:
-        return verbs.get(id), Deed("get", key, None)
+    def _get(self, verbs: Repository[Any], key: str, id: str) -> tuple[RoundTrips[Any], Attempt]:
+        return verbs.get(id), Attempt("get", key, None)
 
     def _ended(self, result: object) -> str:
-        action, self.deed, self._doing, self.pending = self.deed, None, None, None
+        action, self.action, self._doing, self.pending = self.action, None, None, None
         assert action is not None
         if action.label in ("create", "patch") and not action.is_seen:
             raise Violation(
@@ -132,7 +132,7 @@ class Clerk(Actor):
         return "done"
 
     def _failed(self, exc: RedisModelsError) -> str:
-        action, self.deed, self._doing, self.pending = self.deed, None, None, None
+        action, self.action, self._doing, self.pending = self.action, None, None, None
         assert action is not None
         if not isinstance(exc, (NotFoundError, ConflictError, RecordTooNewError, ServerUnreachableError, DataError)):
             raise Violation(f"{self.name}: {action.label} of {action.key} fails without a reason: {exc!r}") from exc
@@ -147,10 +147,10 @@ class Mover(RunnerProcess):
     def __init__(self, name: str, depot: "Depot", wish: Wish) -> None:
         super().__init__(name, cast(Any, depot), depot.wire, depot.code.chain, wish)
         self._depot = depot
-        self.walk_began: dict[str, int] = {}  # by table, the step at which it began to meet all records last
+        self.scan_began: dict[str, int] = {}  # by table, the step at which it began to meet all records last
 
     def begin(self, step: int, which: int, near: Sequence[str]) -> str:
-        self.walk_began = {}
+        self.scan_began = {}
         return super().begin(step, which, near)
 
     def versions_at(self, goal: int) -> dict[str, int]:

@@ -111,7 +111,7 @@ def _stale_cursor(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pass_runner, "server_run_id", always_the_same)
 
 
-def _no_clean_walk(patch: pytest.MonkeyPatch) -> None:
+def _no_clean_scan(patch: pytest.MonkeyPatch) -> None:
     def once(self: Any, rewrite_pass: Any, strategy_for: Any) -> RoundTrips[Any]:
         run_id = yield from server_facts.server_run_id()
         cursor, seen = self._resumed(rewrite_pass.label, run_id)
@@ -195,12 +195,12 @@ def _refusals_acknowledged(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(script_calls, "call", careless)
 
 
-def _nothing_kept_aside(patch: pytest.MonkeyPatch) -> None:
+def _no_undo_fields(patch: pytest.MonkeyPatch) -> None:
     """The server's scripts keep nothing of what they overwrite and remove."""
     run_of: Callable[..., symbolic.Run] = symbolic.run_of
 
-    def careless(stages: Any) -> symbolic.Run:
-        return replace(run_of(stages), keeps=[])
+    def careless(steps: Any) -> symbolic.Run:
+        return replace(run_of(steps), keeps=[])
 
     patch.setattr(program, "run_of", careless)
 
@@ -216,7 +216,7 @@ def _stale_fields_left(patch: pytest.MonkeyPatch) -> None:
 
 
 def _bad_records_not_noted(patch: pytest.MonkeyPatch) -> None:
-    """A runner passes over records that it cannot rewrite, and tells nobody."""
+    """A runner skips records that it cannot rewrite, and does not report them."""
 
     def taken(*_: Any) -> RoundTrips[None]:
         yield from ()
@@ -263,9 +263,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "an epoch given twice": Mutant(
         _edited(lease, "_SCRIPT", ("tonumber(epoch) + 1, clock[1] * 1000000 + clock[2]", "tonumber(epoch), clock[1]")),
         "usurpers",
-        "epoch of somebody else",
+        "epoch of another runner",
     ),
-    "somebody else's lease given back": Mutant(
+    "lease of another runner released": Mutant(
         _edited(lease, "_SCRIPT", ("if epoch ~= ARGV[2] then", "if epoch ~= ARGV[2] and ARGV[1] == 'renew' then")),
         "usurpers",
         "without a lease, changed the lease",
@@ -303,13 +303,13 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "slow runs",
         "not in the index",
     ),
-    "nothing kept aside": Mutant(_nothing_kept_aside, "rollback", _RECORD),
-    "a walk that was gone on with counts as a whole one": Mutant(
+    "no undo fields": Mutant(_no_undo_fields, "rollback", _RECORD),
+    "a scan that was gone on with counts as a whole one": Mutant(
         recoded(pass_runner.PassRunner, "_repeat_until_stable", 'is_whole = cursor == "0" and ', "is_whole = "),
         "late deaths",
         _NOT_THERE,
     ),
-    "a restart within a walk is not noticed": Mutant(
+    "a restart within a scan is not noticed": Mutant(
         recoded(pass_runner.PassRunner, "_repeat_until_stable", " and run_id == (yield from server_run_id())", ""),
         "restarts",
         _NOT_THERE,
@@ -322,7 +322,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "checkpoint before data": Mutant(_checkpoint_before_data, "plain", "the journal is at"),
     "stale cursor": Mutant(_stale_cursor, "restarts", _NOT_THERE),
-    "ledger without a clean walk": Mutant(_no_clean_walk, "restarts", _NOT_THERE),
+    "ledger without a clean scan": Mutant(_no_clean_scan, "restarts", _NOT_THERE),
     "contested records given up": Mutant(
         _edited(compare_and_set, "_REPLACE", ("'A' or 'C'", "'A' or 'S'")), "last races", _NOT_THERE
     ),
@@ -341,12 +341,12 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "a patch that resurrects": Mutant(
         _edited(write, "_SAVE", ("if redis.call('EXISTS', record) == 0 then", "if false then")), "slow runs", _RECORD
     ),
-    "life spans lost": Mutant(
+    "TTLs lost": Mutant(
         _edited(compare_and_set, "_REPLACE", ("  set_end(key, ending)\n", "  call('PERSIST', key)\n")),
         "plain",
         _RECORD,
     ),
-    "life spans of fields lost": Mutant(
+    "TTLs of fields lost": Mutant(
         _edited(
             compare_and_set, "_REPLACE", ("if ends[i] > 0 then call('HPEXPIREAT'", "if false then call('HPEXPIREAT'")
         ),

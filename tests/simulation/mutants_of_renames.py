@@ -18,7 +18,7 @@ _RECORD: Final = "the record u"
 
 
 def _put_elsewhere_is_done(patch: pytest.MonkeyPatch) -> None:
-    """A runner takes records as done that somebody wrote at another version since the pass."""
+    """A runner counts records as done that another client wrote at another version after the pass."""
     count: Callable[..., None] = rename_keys._count
 
     def careless(outcome: Outcome, key: bytes, target: bytes, letter: str) -> None:
@@ -37,7 +37,7 @@ def _retried_without_a_move(patch: pytest.MonkeyPatch) -> None:
 
 
 def _all_let_out(patch: pytest.MonkeyPatch) -> None:
-    """A whole walk lets out of quarantine what it could not rewrite, too."""
+    """A whole scan lets out of quarantine what it could not rewrite, too."""
     release: Callable[..., RoundTrips[None]] = quarantine.QuarantinePolicy.release
 
     def careless(self: Any, lease: Any, keys: Any, failing: object) -> RoundTrips[None]:

@@ -98,8 +98,8 @@ class Truth:
             began_ms: When it began, in ms since 1970.
             operation: What the actor does.
             versions: To which version it may bring records, by model.
-            is_runner: Whether it is no actor of the application.
-            purges: Whether it takes out of records what they keep aside, and does nothing else.
+            is_runner: Whether it is not an actor of the application.
+            purges: Whether it only removes undo fields.
         """
         before, self.seen = self.seen, self.wire.seen
         for key in before.records.keys() | self.seen.records.keys():
@@ -140,8 +140,8 @@ class Truth:
         ):
             allowed.append(kind.moved(before, target))
         if before is not None and purges:
-            lives = {name: ends for name, ends in before.lives.items() if not name.startswith("aside ")}
-            allowed.append(replace(before, aside={}, lives=lives))
+            lives = {name: ends for name, ends in before.lives.items() if not name.startswith("undo ")}
+            allowed.append(replace(before, undo={}, lives=lives))
         if operation is not None and is_its_own:
             effects = [effect for start in (before, *allowed) for effect in operation.may_do(start)]
             if any(_is(effect, raw, began_ms) for effect in effects):
@@ -182,19 +182,19 @@ class Truth:
         keys = [event for event in self.history if event.startswith(f"{kind.table}:")] if key is None else [key]
         return any(is_stuck(state, version) for key in keys for state in self.states_since(key, step))
 
-    def behind(self, kind: Kind, version: int, walk_began: int, *, leaves_newer: bool) -> list[str]:
-        """Give the records at another version for which there is no reason: neither quarantine nor a later deed.
+    def behind(self, kind: Kind, version: int, scan_began: int, *, leaves_newer: bool) -> list[str]:
+        """Give the records at another version for which there is no reason: neither quarantine nor a later action.
 
         Args:
             kind: The model.
             version: Where a run led them.
-            walk_began: Step at which it began to meet them.
+            scan_began: Step at which it began to meet them.
             leaves_newer: Whether it led up, so that records beyond are left as newer code wrote them.
         """
         return [
             key
             for key, state in sorted(self.states.items())
-            if kind_of(key) is kind and state.version != version and self.since.get(key, -1) <= walk_began
+            if kind_of(key) is kind and state.version != version and self.since.get(key, -1) <= scan_began
             if key not in self.seen.quarantine and not (leaves_newer and state.version > version)
         ]
 
@@ -233,7 +233,7 @@ def _is(state: State | None, raw: list[Any] | None, began_ms: float) -> bool:
 
 
 def _life_name(name: bytes) -> str:
-    return "aside legacy_ref" if name == b"_b2.3.legacy_ref" else name.decode()
+    return "undo legacy_ref" if name == b"_b2.3.legacy_ref" else name.decode()
 
 
 def _settled(state: State | None, raw: list[Any] | None) -> State | None:

@@ -55,7 +55,7 @@ def deleted() -> Effect:
 
 
 def expiring(ms: int) -> Effect:
-    """Another life span; 0 for ever."""
+    """Another TTL; 0 removes it."""
     ends = ABOUT - ms if ms else -1
     return lambda state: NOT_NOW if state is None else replace(state, ends=ends)
 

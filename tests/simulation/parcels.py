@@ -103,7 +103,7 @@ class Parcel:
     Attributes:
         key: Where.
         version: Of its stored fields.
-        fields: All of them but its stamp and what is kept aside.
+        fields: All of them but its stamp and its undo fields.
         ends: When it ends, in ms since 1970; -1 never.
     """
 

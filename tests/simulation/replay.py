@@ -11,12 +11,12 @@ class Choice(NamedTuple):
     """One element of a schedule.
 
     Attributes:
-        deed: What happens: the name of an actor that goes on, or of something that befalls one.
+        action: What happens: the name of an actor that goes on, or of something that befalls one.
         times: For how many steps an actor goes on.
         which: What it does, and whom it befalls.
     """
 
-    deed: str
+    action: str
     times: int
     which: int
 
@@ -26,12 +26,12 @@ Drawn = tuple[Sequence[int], Sequence[Choice]]  # positions in the chain that ar
 
 def printed(goals: Sequence[int], schedule: Sequence[Choice]) -> str:
     """Give the lines that say how to follow a schedule again, without what does nothing in it."""
-    deeds = ", ".join(str(tuple(step)) for step in schedule if step.deed != "rest")
-    return f"{_BEFORE}({tuple(goals)}, [{deeds}]),"
+    actions = ", ".join(str(tuple(step)) for step in schedule if step.action != "rest")
+    return f"{_BEFORE}({tuple(goals)}, [{actions}]),"
 
 
 def read_back(text: str) -> Drawn:
     """Give the schedule that a violation's text tells."""
     line = text.partition(_BEFORE)[2].partition("\n")[0]
-    goals, deeds = ast.literal_eval(line.removesuffix(","))
-    return goals, [Choice(*event) for event in deeds]
+    goals, actions = ast.literal_eval(line.removesuffix(","))
+    return goals, [Choice(*event) for event in actions]

@@ -70,7 +70,7 @@ def write_step_migrations(folder: Path) -> None:
 
 
 class _Killed(BaseException):
-    """The process is no more."""
+    """The process has ended."""
 
 
 class Relay:
@@ -170,7 +170,7 @@ class StepRunner(Actor):
 
     def _ended(self, result: object) -> str:
         self._stop()
-        return f"{result} legs"
+        return f"{result} segments"
 
     def _failed(self, exc: RedisModelsError) -> str:
         self._stop()
@@ -188,7 +188,7 @@ class Steps(Scheduler):
     """What a schedule does to a function that must not run twice.
 
     Attributes:
-        consents: How often somebody was sure that the function may be called again.
+        consents: How often a user agreed that the function may be called again.
     """
 
     def __init__(self, client: Any, chain: Chain) -> None:
@@ -210,20 +210,20 @@ class Steps(Scheduler):
                 actor.dies()
 
     def _do(self, choice: Choice) -> None:
-        if choice.deed in self.actors:
+        if choice.action in self.actors:
             self._goes_often(choice)
-        elif choice.deed == "up to":
+        elif choice.action == "up to":
             actor = list(self.actors.values())[choice.which % 2]
             self._goes_up_to(actor, _POINTS[choice.which // 2 % len(_POINTS)], 0)
-        elif choice.deed == "kill":
+        elif choice.action == "kill":
             victim = list(self.actors.values())[choice.which % len(self.actors)]
             self._tell(victim.name, "is killed")
             victim.dies()
-        elif choice.deed == "break":
+        elif choice.action == "break":
             self.wire.client.set("step:broken", "1")
-        elif choice.deed == "mend":
+        elif choice.action == "mend":
             self.wire.client.delete("step:broken")
-        elif choice.deed == "lapse":
+        elif choice.action == "lapse":
             self._tell("fate", "lapse")
             self.wire.passes(LIFE_S * 1.1)
 

@@ -25,7 +25,7 @@ from .shop import CUSTOMER, KINDS
 LIFE_S: Final = 1000.0  # of a lease, in the schedule's seconds; so long that the real ones do not count
 PACE: Final = ThrottleState(3)
 FREE: Final = ThrottleState(3, is_unthrottled=True)  # what is sent is not waited for
-PAUSED: Final = ThrottleState(3, hold="somebody paused it", is_paused=True, reason="somebody paused it")
+PAUSED: Final = ThrottleState(3, hold="paused by a user", is_paused=True, reason="paused by a user")
 _RESTLESS: Final = ("other clients change", "old code is still writing", "was restarted")  # why a run may end early
 
 
@@ -36,7 +36,7 @@ class Wish:
     Attributes:
         goals: Positions in the chain to be at, one after the other.
         place: Of the one that is wanted now.
-        pace: How fast to go, or that nobody may.
+        pace: How fast to go, or that no runner may.
     """
 
     goals: Sequence[int]
@@ -65,7 +65,7 @@ class RunnerProcess(Actor):
 
     Attributes:
         goal: Position that it leads to.
-        walks: Models whose records it has to meet, all of them.
+        scans: Models whose records it has to meet, all of them.
         places: What the keys of records begin with that it has to meet.
         leaves_newer: Whether it leads up, and no run before it led further: records beyond its goal are of newer code.
     """
@@ -74,7 +74,7 @@ class RunnerProcess(Actor):
         super().__init__(name, truth)
         self._wire, self._chain, self._wish = wire, chain, wish
         self.goal = wish.goal
-        self.walks: frozenset[str] = frozenset()
+        self.scans: frozenset[str] = frozenset()
         self.places: frozenset[str] = frozenset()
         self.leaves_newer = False
         self.began = 0
@@ -92,12 +92,12 @@ class RunnerProcess(Actor):
         self.epoch = lease.epoch
         changed = 0
         try:
-            journey = make_run_plan(self._chain, (yield from state_store.read()), self.goal)
+            plan = make_run_plan(self._chain, (yield from state_store.read()), self.goal)
             self.versions = self.versions_at(self.goal)
-            for segment in () if journey.is_empty else journey.segments:
-                self.walks = frozenset(rewrite_pass.route.model for rewrite_pass in segment.works)
+            for segment in () if plan.is_empty else plan.segments:
+                self.scans = frozenset(rewrite_pass.path.model for rewrite_pass in segment.passes)
                 self.places = frozenset(
-                    keys.start for keys in [*(w.keys for w in segment.works), *(m.keys for m in segment.moves)]
+                    keys.start for keys in [*(w.keys for w in segment.passes), *(m.keys for m in segment.moves)]
                 )
                 self.leaves_newer = segment.reach == segment.target
                 result = yield from run_plan(lease, state_store, segment, policy=policy, report=lambda _: None)

@@ -81,20 +81,20 @@ class Scheduler:
             self.wire.passes(_PAUSE_S)
             self._hears(actor, [])
             return False
-        self._tell(actor.name, self._told(actor))
+        self._tell(actor.name, self._described(actor))
         self._hears(actor, self._execute(actor))
         return actor.is_busy or not isinstance(actor, RunnerProcess)
 
     def _goes_often(self, choice: Choice) -> None:
         """Let the actor that a choice names go as often as it says."""
         for _ in range(choice.times):
-            if not self._goes(self.actors[choice.deed], choice.which):
+            if not self._goes(self.actors[choice.action], choice.which):
                 return
 
     def _goes_up_to(self, runner: Actor, point: str, which: int) -> None:
         """Let a runner go until it is about to send some command."""
         for _ in range(self.longest_run):
-            if runner.pending and any(self.wire.told(command).startswith(point) for command in runner.pending):
+            if runner.pending and any(self.wire.describe(command).startswith(point) for command in runner.pending):
                 return
             if not self._goes(runner, which):
                 return
@@ -105,8 +105,8 @@ class Scheduler:
             link.id for link in self.chain.migrations[: self.wish.goal]
         )
 
-    def _told(self, actor: Actor) -> str:
-        return " | ".join(map(self.wire.told, (actor.pending or ())[len(actor.answered) :])) or "nothing"
+    def _described(self, actor: Actor) -> str:
+        return " | ".join(map(self.wire.describe, (actor.pending or ())[len(actor.answered) :])) or "nothing"
 
     def _hears(self, actor: Actor, replies: list[Any] | BaseException | None) -> None:
         came = actor.goes_on(replies)
@@ -115,10 +115,10 @@ class Scheduler:
 
     def _hears_nothing(self, actor: Actor) -> None:
         """Break the connection of an actor behind its batch: its driver sends that again, or it ends in an error."""
-        trial = RetryState(actor.pending or (), "the server")
-        trial.is_sent = True
+        retry = RetryState(actor.pending or (), "the server")
+        retry.is_sent = True
         try:
-            trial.pause_after(ConnectionError("the connection broke"))
+            retry.pause_after(ConnectionError("the connection broke"))
         except ServerUnreachableError as exc:
             self._hears(actor, exc)
 

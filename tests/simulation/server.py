@@ -120,7 +120,7 @@ class Wire:
         self._passed_ms += round(seconds * 1000)
 
     def is_lease_held(self) -> bool:
-        """Whether somebody has the lease, whose life is not over."""
+        """Whether a holder has the lease, which has not expired."""
         until = self.seen.lease.get("until")
         return until is not None and float(until) - self._passed_ms > time.time() * 1000 + 1000
 
@@ -185,7 +185,7 @@ class Wire:
         self.seen = _seen(reply, self._tables)
         return self.seen
 
-    def told(self, command: Command) -> str:
+    def describe(self, command: Command) -> str:
         """Say a command in a few words."""
         if _is_rest(command):
             return f"SCAN {_plain(command[3])} {_plain(command[4])} for the rest"

@@ -132,15 +132,15 @@ class State:
     Attributes:
         version: Of its stored fields.
         fields: All of them, as bytes.
-        aside: What must come back with the way back: the field, and for ``age`` what the new bytes stand for.
+        undo: What going back must restore: the field, and for ``age`` the value of the new bytes.
         is_stamped: Whether it says its version; one of version 1 need not.
         ends: When it ends, in ms since 1970; -1 never.
-        lives: Likewise for fields that end, ``aside`` ones too.
+        lives: Likewise for fields that end, those of undo fields too.
     """
 
     version: int
     fields: Mapping[str, bytes]
-    aside: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    undo: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     is_stamped: bool = True
     ends: int = -1
     lives: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -202,23 +202,23 @@ def _with(state: State, **fields: bytes) -> State:
 
 
 def _customer_1_2(state: State) -> State:
-    after = _named(state, {"name": "full_name", "code": "tag", "legacy_ref": "aside legacy_ref"}, 2)
+    after = _named(state, {"name": "full_name", "code": "tag", "legacy_ref": "undo legacy_ref"}, 2)
     after = _with(after, currency=b"EUR")
     kept = {"legacy_ref": state.fields["legacy_ref"]}
-    fields = {name: raw for name, raw in after.fields.items() if name != "aside legacy_ref"}
-    return replace(after, fields=fields, aside={**state.aside, **kept})
+    fields = {name: raw for name, raw in after.fields.items() if name != "undo legacy_ref"}
+    return replace(after, fields=fields, undo={**state.undo, **kept})
 
 
 def _customer_2_1(state: State) -> State:
-    legacy_ref = state.aside.get("legacy_ref", b"none")
+    legacy_ref = state.undo.get("legacy_ref", b"none")
     after = _named(_without(state, "currency"), {"full_name": "name", "tag": "code"}, 1)
-    after = replace(after, aside={}, lives=_back(after.lives, "legacy_ref"))
+    after = replace(after, undo={}, lives=_back(after.lives, "legacy_ref"))
     is_stamped = state.is_stamped
     return replace(_with(after, legacy_ref=legacy_ref), is_stamped=is_stamped)
 
 
 def _back(lives: Mapping[str, int], name: str) -> dict[str, int]:
-    return {name if live == f"aside {name}" else live: ends for live, ends in lives.items()}
+    return {name if live == f"undo {name}" else live: ends for live, ends in lives.items()}
 
 
 def _customer_2_3(state: State) -> State:
@@ -227,17 +227,17 @@ def _customer_2_3(state: State) -> State:
     initial = state.fields["full_name"][:1].upper()
     visits = b"%d" % (int(state.fields["visits"]) + 1000)
     after = _with(replace(state, version=3), age=age, initial=initial, visits=visits)
-    return replace(after, aside={**state.aside, "age": text, "new age": age})
+    return replace(after, undo={**state.undo, "age": text, "new age": age})
 
 
 def _customer_3_2(state: State) -> State:
     age = state.fields["age"]
     text = b"NA" if age == b"None" else age
-    if state.aside.get("new age") == age:
-        text = state.aside["age"]
+    if state.undo.get("new age") == age:
+        text = state.undo["age"]
     visits = b"%d" % (int(state.fields["visits"]) - 1000)
     after = _with(_without(replace(state, version=2), "initial"), age=text, visits=visits)
-    return replace(after, aside={name: raw for name, raw in state.aside.items() if name == "legacy_ref"})
+    return replace(after, undo={name: raw for name, raw in state.undo.items() if name == "legacy_ref"})
 
 
 def _order_1_2(state: State) -> State:

@@ -16,12 +16,12 @@ _TIMES: Final = (1, 1, 2, 3, 4, 6, 10, 16, 30)
 
 
 class _Part(NamedTuple):
-    deed: str
+    action: str
     times: Sequence[int] = _TIMES
     which: Sequence[int] = range(16)
 
 
-# How often each deed is drawn; "rest", which is nothing, is what shrinking puts in its place.
+# How often each action is drawn; "rest", which is nothing, is what shrinking puts in its place.
 _PLAIN: Final[Mapping[str, int]] = {
     "rest": 1, "new 1": 3, "new 2": 3, "old 3": 3, "reader": 1, "lazy": 1, "watcher": 1, "runner A": 6, "runner B": 3,
     "cut": 2, "lose": 1, "part": 2, "kill": 1, "lapse": 1, "tick": 1, "flush": 1, "restart": 1, "end": 1, "turn": 1,
@@ -173,7 +173,7 @@ def schedules(bias: str) -> st.SearchStrategy[Drawn]:
 
 
 def _choices(part: _Part) -> st.SearchStrategy[Choice]:
-    return st.builds(Choice, st.just(part.deed), st.sampled_from(part.times), st.sampled_from(part.which))
+    return st.builds(Choice, st.just(part.action), st.sampled_from(part.times), st.sampled_from(part.which))
 
 
 def _any_choice(action: str) -> st.SearchStrategy[Choice]:
@@ -197,7 +197,7 @@ def explore(
         number: Seed; the same one gives the same schedules.
         bias: What happens oftener than usually; one of ``BIASES``.
         shrinks: Whether to look for a shorter one that fails.
-        draw: Draws them, if they are no schedules of the shop.
+        draw: Draws them, unless they are schedules of the shop.
     """
     phases = [Phase.generate, *([Phase.shrink] if shrinks else [])]
 

@@ -75,9 +75,9 @@ def moving_schedules(bias: str) -> st.SearchStrategy[Drawn]:
         parts = st.tuples(*map(_choices, _SCENES[bias]))
         scenes = st.lists(parts, min_size=3, max_size=10)
         return st.tuples(goals, scenes.map(lambda drawn: [step for each in drawn for step in each]))
-    deeds = st.sampled_from([action for action, weight in _WEIGHTS.items() for _ in range(weight)])
+    actions = st.sampled_from([action for action, weight in _WEIGHTS.items() for _ in range(weight)])
     return st.tuples(
-        goals, st.lists(deeds.flatmap(lambda action: _choices((action, _TIMES, _ANY))), min_size=15, max_size=50)
+        goals, st.lists(actions.flatmap(lambda action: _choices((action, _TIMES, _ANY))), min_size=15, max_size=50)
     )
 
 

@@ -68,14 +68,14 @@ _SCENES: Final[Mapping[str, Sequence[Part]]] = {
 BIASES: Final = ("plain", *_SCENES)
 
 
-def crew_schedules(bias: str) -> st.SearchStrategy[Drawn]:
+def worker_schedules(bias: str) -> st.SearchStrategy[Drawn]:
     """Draw goals and a schedule."""
     goals = st.sampled_from(_GOALS)
     if bias in _SCENES:
         scenes = st.lists(st.tuples(*map(_choices, _SCENES[bias])), min_size=3, max_size=8)
         return st.tuples(goals, scenes.map(lambda drawn: [step for each in drawn for step in each]))
-    deeds = st.sampled_from([action for action, weight in _WEIGHTS.items() for _ in range(weight)])
-    choices = deeds.flatmap(lambda action: _choices((action, _TIMES, _ANY)))
+    actions = st.sampled_from([action for action, weight in _WEIGHTS.items() for _ in range(weight)])
+    choices = actions.flatmap(lambda action: _choices((action, _TIMES, _ANY)))
     return st.tuples(goals, st.lists(choices, min_size=15, max_size=50))
 
 

@@ -16,7 +16,7 @@ FOUND: Final[Mapping[str, Any]] = {
         (3,),
         [("runner B", 1, 0), ("part", 1, 0), ("lapse", 1, 0), ("up to", 1, 1), ("runner A", 3, 0), ("runner B", 3, 0)],
     ),
-    "a whole record in the place of one that cannot be brought up was no part of what the oracle knew": (
+    "the oracle did not know a whole record in place of one that cannot be upgraded": (
         (3,),
         [("new 1", 1, 0), ("new 2", 1, 1), ("spoil", 1, 0), ("new 1", 16, 5)],
     ),
@@ -25,9 +25,9 @@ FOUND: Final[Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("name", FOUND)
 def test_repaired_records_stay_repaired(follow: Any, name: str) -> None:
-    goals, deeds = FOUND[name]
+    goals, actions = FOUND[name]
 
-    follow(goals, [Choice(*event) for event in deeds])
+    follow(goals, [Choice(*event) for event in actions])
 
 
 def test_a_failing_schedule_is_printed_so_that_it_can_be_replayed(follow: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Drawn schedules of records that get other keys: whoever goes next, none is lost, doubled, torn or put elsewhere."""
+"""Random schedules of records that move to other keys: none is lost, doubled, torn or misplaced."""
 
 import math
 import os

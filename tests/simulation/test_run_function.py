@@ -1,4 +1,4 @@
-"""Drawn schedules of free steps: whoever dies or loses the lease, a function that must not run twice does not."""
+"""Random schedules of RunFunction: a function that must not run twice does not, if processes die or lose the lease."""
 
 import math
 import os
@@ -22,7 +22,7 @@ from .strategies import explore
 _A_SEED: Final = math.ceil(int(os.environ.get("SCHEDULES", "24")) / 3)
 _SEEDS: Final = [int(word) for word in os.environ.get("SEEDS", "1").split()]
 _MOST: Final = 60
-_DEEDS: Final = ["rest", *["runner A"] * 2, "runner B", "runner C", *["up to"] * 2, "kill", "lapse", "break", "mend"]
+_ACTIONS: Final = ["rest", *["runner A"] * 2, "runner B", "runner C", *["up to"] * 2, "kill", "lapse", "break", "mend"]
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "no note before the call": Mutant(
@@ -64,7 +64,7 @@ def step(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def _schedules(_: str) -> st.SearchStrategy[Drawn]:
     times, which = st.sampled_from((1, 1, 2, 3, 6, 12, 30)), st.integers(0, 15)
-    choices = st.lists(st.builds(Choice, st.sampled_from(_DEEDS), times, which), min_size=8, max_size=30)
+    choices = st.lists(st.builds(Choice, st.sampled_from(_ACTIONS), times, which), min_size=8, max_size=30)
     return st.tuples(st.just((3,)), choices)
 
 

@@ -1,4 +1,4 @@
-"""Drawn schedules: whoever goes next, nothing is lost, and nothing is called done before it is.
+"""Random schedules: nothing is lost, and nothing is reported as done before it is.
 
 ``SCHEDULES`` says how many of each seed, ``SEEDS`` which; ``make test-schedules`` follows 500 of each of three.
 """

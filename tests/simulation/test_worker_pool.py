@@ -1,4 +1,4 @@
-"""Drawn schedules of runs with workers, and of retries: whoever is slow, dies or outlives its run, nothing is lost."""
+"""Random schedules of runs with workers, and of retries: slow, dying and outliving workers lose nothing."""
 
 import math
 import os
@@ -16,7 +16,7 @@ from .mutants_of_workers import MUTANTS
 from .oracle import Violation
 from .replay import Choice
 from .strategies import explore
-from .strategies_of_workers import BIASES, crew_schedules
+from .strategies_of_workers import BIASES, worker_schedules
 from .workshop import Workshop
 
 _A_BIAS: Final = math.ceil(int(os.environ.get("SCHEDULES", "15")) / len(BIASES))
@@ -45,7 +45,7 @@ def work(shared_server: Any, chain_folder: Path) -> Iterator[Callable[..., Works
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("number", _SEEDS)
 def test_workers_lose_nothing_in_any_schedule(workshop: Callable[..., Workshop], number: int, bias: str) -> None:
-    explore(workshop, _A_BIAS, number=number, bias=bias, draw=crew_schedules)
+    explore(workshop, _A_BIAS, number=number, bias=bias, draw=worker_schedules)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -54,4 +54,4 @@ def test_broken_work_is_caught(workshop: Callable[..., Workshop], monkeypatch: p
     mutant.breaks(monkeypatch)
 
     with pytest.raises(Violation, match=mutant.shows):
-        explore(workshop, _MOST, number=1, bias=mutant.bias, shrinks=False, draw=crew_schedules)
+        explore(workshop, _MOST, number=1, bias=mutant.bias, shrinks=False, draw=worker_schedules)

@@ -1,4 +1,4 @@
-"""Runs with workers: the members of a crew are actors of their own, which may be slow, die, or outlive their run."""
+"""Runs with workers. Each worker is an actor, which may be slow, die, or outlive its run."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -55,19 +55,19 @@ class Pool(Executor):
         self.waiting.clear()
 
 
-class CrewRunner(RunnerProcess):
+class PoolRunner(RunnerProcess):
     """A process that runs ``migrate --workers``."""
 
     pool: Pool | None = None
-    _crew: WorkerPool | None = None
+    _worker_pool: WorkerPool | None = None
 
     def migrates(self, most_errors: int = 0) -> RoundTrips[int]:
         self.pool = Pool()
-        with WorkerPool(2, "shop", {"shop": self._chain}, 0, self._made, lambda _: None) as self._crew:
+        with WorkerPool(2, "shop", {"shop": self._chain}, 0, self._made, lambda _: None) as self._worker_pool:
             return (yield from super().migrates(most_errors))
 
     def policy(self, most_errors: int) -> Policy:
-        return replace(super().policy(most_errors), worker_pool=self._crew)
+        return replace(super().policy(most_errors), worker_pool=self._worker_pool)
 
     def has_reason(self, exc: RedisModelsError) -> bool:
         has_ended = isinstance(exc, IncompleteError) and _ENDED in str(exc)
@@ -79,7 +79,7 @@ class CrewRunner(RunnerProcess):
 
 
 class Member(RunnerProcess):
-    """A process of a crew."""
+    """A worker process."""
 
     _future: Future[WorkerResult] | None = None
     _pool: Pool | None = None

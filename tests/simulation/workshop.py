@@ -9,7 +9,7 @@ from .oracle import Violation, kind_of
 from .replay import Choice
 from .runners import Retrier, RunnerProcess
 from .server import Seen
-from .workers import CrewRunner, Member
+from .workers import Member, PoolRunner
 from .world import World
 
 MEMBERS = ("member 1", "member 2")
@@ -21,15 +21,15 @@ class Workshop(World):
     def __init__(self, client: Any, code: Code, goals: Sequence[int]) -> None:
         super().__init__(client, code, goals)
         given = self.truth, self.wire, code.chain, self.wish
-        self.chief = CrewRunner("runner C", *given)
+        self.chief = PoolRunner("runner C", *given)
         self.members = [Member(name, *given) for name in MEMBERS]
         self.runners.append(self.chief)
         self.actors |= {actor.name: actor for actor in (self.chief, *self.members, Retrier("retrier", *given))}
 
     def _do(self, choice: Choice) -> None:
-        if choice.deed == "end work":
+        if choice.action == "end work":
             self._kills((self.chief, *self.members)[choice.which % 3])
-        elif choice.deed == "up to share":
+        elif choice.action == "up to share":
             member = self.members[choice.which % 2]
             for _ in range(200):
                 # It goes on until it waits for a member, which then has begun.

@@ -62,10 +62,10 @@ class World(Scheduler):
         super().__init__(Wire(client), code.chain, goals)
         self.truth = Truth(self.wire)
         self._code = code
-        # When walks of each table began: the last of all, and by epoch, those on one run of the server, and whole ones.
-        self._walk_began: dict[str, int] = {}
+        # When scans of each table began: the last of all, and by epoch, those on one run of the server, and whole ones.
+        self._scan_began: dict[str, int] = {}
         self._under_way: dict[tuple[int | None, str], int] = {}
-        self._whole_walk_began: dict[tuple[int | None, str], int] = {}
+        self._whole_scan_began: dict[tuple[int | None, str], int] = {}
         self._late: list[Late] = []
         self._abandoned: dict[str, Abandoned] = {}  # by each process, as its clients of the server have it
         self.runners = [self._runner("runner A", self.wish), self._runner("runner B", self.wish)]
@@ -87,7 +87,7 @@ class World(Scheduler):
         return RunnerProcess(name, self.truth, self.wire, self._code.chain, wish)
 
     def _do(self, choice: Choice) -> None:
-        action, which = choice.deed, choice.which
+        action, which = choice.action, choice.which
         if action in self.actors:
             self._goes_often(choice)
         elif action == "up to":
@@ -188,7 +188,7 @@ class World(Scheduler):
         left = len(actor.pending or ()) - len(actor.answered)
         if left > 1:
             count = 1 + which % (left - 1)
-            self._tell(actor.name, f"{self._told(actor)}, the first {count} of it")
+            self._tell(actor.name, f"{self._described(actor)}, the first {count} of it")
             self._execute(actor, count)
 
     def _begins(self, actor: Actor, which: int) -> bool:
@@ -204,7 +204,7 @@ class World(Scheduler):
         return True
 
     def _is_reached(self) -> bool:
-        """Whether all is as somebody wants, for good; if only for now, something else is wanted."""
+        """Whether everything is as wanted for good; if only for now, something else is wanted."""
         if not self._is_at_goal():
             return False
         if self.wish.is_last:
@@ -220,7 +220,7 @@ class World(Scheduler):
         if not self._begins(actor, which) or not actor.pending:
             return
         effect = {"cut": "and hears no answer", "lose": "which is not sent", "late": "which is on its way"}[action]
-        self._tell(actor.name, f"{self._told(actor)}, {effect}")
+        self._tell(actor.name, f"{self._described(actor)}, {effect}")
         if action == "cut":
             self._execute(actor)
         elif action == "late" and not changes_nothing(actor.pending):
@@ -246,7 +246,7 @@ class World(Scheduler):
         if not self._late:
             return
         late = self._late.pop(which % len(self._late))
-        self._tell(late.actor.name, f"{' | '.join(map(self.wire.told, late.batch))}, which comes late")
+        self._tell(late.actor.name, f"{' | '.join(map(self.wire.describe, late.batch))}, which comes late")
         self._step += 1
         before, began_ms = self.truth.seen, now_ms()
         is_runner = isinstance(late.actor, RunnerProcess)
@@ -286,31 +286,31 @@ class World(Scheduler):
             self._check_lease(actor.name, actor.epoch, before, is_taken=is_taken)
         self._check_bookkeeping(actor, before, is_in_charge=is_in_charge)
         if scan is not None:
-            self._walks_on(actor, scan, replies[batch.index(scan)])
+            self._scans_on(actor, scan, replies[batch.index(scan)])
         actor.answered += replies
         return actor.answered
 
-    def _walks_on(self, runner: Actor, scan: Command, reply: Any) -> None:
-        """Take note of where walks begin, and of whole ones."""
+    def _scans_on(self, runner: Actor, scan: Command, reply: Any) -> None:
+        """Take note of where scans begin, and of whole ones."""
         step = scan_of(scan)
         assert step is not None
         table = str(step[3]).partition(":")[0]
         if str(step[1]) == "0":
-            self._walk_began[table] = self._under_way[runner.epoch, table] = self._step
+            self._scan_began[table] = self._under_way[runner.epoch, table] = self._step
         if reply[0] == b"0" and (began := self._under_way.pop((runner.epoch, table), None)) is not None:
-            self._whole_walk_began[runner.epoch, table] = began
+            self._whole_scan_began[runner.epoch, table] = began
 
     def _check_lease(self, name: str, epoch: int | None, before: Seen, *, is_taken: bool) -> None:
-        """Who has no lease may take one that nobody has, under a new epoch, and do nothing else to it."""
+        """A runner without a lease may only take a free one, under a new epoch."""
         old, new = before.lease, self.truth.seen.lease
         if old.get("holder") == new.get("holder"):
             return
         if epoch is not None or "holder" not in new:
             raise Violation(f"{name}, without a lease, changed the lease")
         if is_taken:
-            raise Violation(f"{name} took the lease of somebody who holds it")
+            raise Violation(f"{name} took the lease of its holder")
         if int(new["epoch"]) <= int(old.get("epoch", 0)):
-            raise Violation(f"{name} has the epoch of somebody else, {new['epoch']}")
+            raise Violation(f"{name} has the epoch of another runner, {new['epoch']}")
 
     def _check_bookkeeping(self, actor: Actor, before: Seen, *, is_in_charge: bool, knows: bool = True) -> None:
         seen = self.truth.seen
@@ -328,15 +328,15 @@ class World(Scheduler):
         self._check_journal()
 
     def _check_applied(self, runner: RunnerProcess) -> None:
-        """What is recorded is so: all are at the goal, but those written elsewhere behind the last whole walk."""
+        """What is recorded is so: all are at the goal, but those written elsewhere behind the last whole scan."""
         seen, chain = self.truth.seen, self._code.chain
         applied = frozenset(link.id for link in chain.migrations[: runner.goal])
         if seen.ledger != applied or seen.snapshot != chain.snapshots[runner.goal].to_json() or seen.journal:
             raise Violation(f"{runner.name} is at {runner.goal}, but recorded {seen.ledger}, {seen.journal}")
         for kind in KINDS:
-            # A plan that leaves a model alone has no walk of it, and vouches for what nobody else wrote.
-            unwalked = self._step if kind.name in runner.walks else -1
-            began = self._whole_walk_began.get((runner.epoch, kind.table), unwalked)
+            # A plan that leaves a model alone does not scan it, and trusts that no other client wrote to it.
+            unscanned = self._step if kind.name in runner.scans else -1
+            began = self._whole_scan_began.get((runner.epoch, kind.table), unscanned)
             version = runner.versions[kind.name]
             if behind := self.truth.behind(kind, version, began, leaves_newer=runner.leaves_newer):
                 raise Violation(f"{runner.name} says that all is at {runner.goal}, but these are not: {behind}")
@@ -347,7 +347,7 @@ class World(Scheduler):
         if journal.get("run_id") != self.wire.run_id or journal.get("cursor", "0") == "0":
             return
         kind = next(kind for kind in KINDS if journal["model"].startswith(f"{kind.name} "))
-        version, began = kind.versions[int(journal["target"])], self._walk_began.get(kind.table, -1)
+        version, began = kind.versions[int(journal["target"])], self._scan_began.get(kind.table, -1)
         leaves_newer = journal["reach"] == journal["target"]
         for key in self.truth.behind(kind, version, began, leaves_newer=leaves_newer):
             is_passed = self.wire.place_of(key.encode()) < int(journal["cursor"])

@@ -28,8 +28,8 @@ class Middlebox:
         self.upstream, self.lost = upstream, 0
         self.is_held, self.flows = threading.Event(), threading.Event()
         self.rule: tuple[str, bytes, Callable[[], object]] | None = None
-        self.held: _Link | None = None
-        self._links: list[_Link] = []
+        self.held: _Relayed | None = None
+        self._links: list[_Relayed] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -66,26 +66,26 @@ class Middlebox:
     def deliver(self) -> bytes:
         """Deliver what was held; give what the server says to it, nothing where it has ended the connection."""
         assert self.held is not None, "nothing is held"
-        link, self.held = self.held, None
-        link.is_delivered = True
+        relayed, self.held = self.held, None
+        relayed.is_delivered = True
         with contextlib.suppress(OSError):
-            link.server.sendall(link.kept)
-        assert link.is_told.wait(_LONGEST_S), "the server neither answers nor hangs up"
-        return bytes(link.told)
+            relayed.server.sendall(relayed.kept)
+        assert relayed.is_answered.wait(_LONGEST_S), "the server neither answers nor hangs up"
+        return bytes(relayed.first_reply)
 
     def flow(self) -> None:
         """Let a stalled connection go on; come back when the server has seen all that its client sent."""
         assert self.held is not None, "nothing is stalled"
-        link, self.held = self.held, None
+        relayed, self.held = self.held, None
         self.flows.set()
-        assert link.is_over.wait(_LONGEST_S), "the server does not hang up"
+        assert relayed.is_over.wait(_LONGEST_S), "the server does not hang up"
 
     def close(self) -> None:
         """End every connection."""
         self.flows.set()
         hang_up(self._listener)
-        for link in self._links:
-            hang_up(link.client, link.server)
+        for relayed in self._links:
+            hang_up(relayed.client, relayed.server)
 
     def _accept(self) -> None:
         while True:
@@ -99,27 +99,27 @@ class Middlebox:
             except OSError:
                 hang_up(client, server)
                 continue
-            link = _Link(self, client, server)
-            self._links.append(link)
-            threading.Thread(target=link.pass_requests, daemon=True).start()
-            threading.Thread(target=link.pass_replies, daemon=True).start()
+            relayed = _Relayed(self, client, server)
+            self._links.append(relayed)
+            threading.Thread(target=relayed.pass_requests, daemon=True).start()
+            threading.Thread(target=relayed.pass_replies, daemon=True).start()
 
 
-class _Link:
+class _Relayed:
     """One client, and its way to the server.
 
     Attributes:
         kept: What is held.
         is_delivered: Whether that has been sent on.
-        told: The first reply to that.
-        is_told: Set when there is one, or the server has hung up.
+        first_reply: The first reply to that.
+        is_answered: Set when there is one, or the server has hung up.
         is_over: Set when the server has hung up.
     """
 
     def __init__(self, box: Middlebox, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server, self._box = client, server, box
-        self.kept, self.told, self.is_delivered = bytearray(), bytearray(), False
-        self.is_told, self.is_over = threading.Event(), threading.Event()
+        self.kept, self.first_reply, self.is_delivered = bytearray(), bytearray(), False
+        self.is_answered, self.is_over = threading.Event(), threading.Event()
         self._fate: tuple[str, Callable[[], object]] = "", lambda: None
 
     def pass_requests(self) -> None:
@@ -154,8 +154,8 @@ class _Link:
             while chunk := self.server.recv(_CHUNK):
                 if self._fate[0] in ("cut", "mute"):
                     if self.is_delivered:  # else it is of what was sent before that
-                        self.told += chunk
-                        self.is_told.set()
+                        self.first_reply += chunk
+                        self.is_answered.set()
                 elif self._fate[0] == "lose" and b"NOSCRIPT" not in chunk:
                     self._box.lost += 1
                     self._fate[1]()
@@ -163,14 +163,14 @@ class _Link:
                 else:
                     with contextlib.suppress(OSError):  # who hung up may still be executed
                         self.client.sendall(chunk)
-        self.is_told.set()
+        self.is_answered.set()
         self.is_over.set()
         hang_up(self.client, self.server)
 
 
-def hang_up(*some: Any) -> None:
+def hang_up(*sockets: Any) -> None:
     """End sockets."""
-    for writer in some:
+    for writer in sockets:
         with contextlib.suppress(OSError):
             writer.shutdown(socket.SHUT_RDWR)
         writer.close()

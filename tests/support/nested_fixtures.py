@@ -19,7 +19,7 @@ class OneModel:
         self.after = self.before
         for operation in operations:
             self.after = operation.apply(self.after)
-        self.route = UpgradePath("Order", (make_version_step("Order", self.before, operations, 2),), 1)
+        self.path = UpgradePath("Order", (make_version_step("Order", self.before, operations, 2),), 1)
 
     @property
     def types(self) -> dict[str, str]:
@@ -28,11 +28,11 @@ class OneModel:
 
     def up(self, **fields: bytes) -> dict[str, bytes]:
         """Upgrade a record of these fields; its undo fields are part of it."""
-        return self.route.rewrite({"id": b"1", "_v": b"1", **fields}, 2).fields
+        return self.path.rewrite({"id": b"1", "_v": b"1", **fields}, 2).fields
 
     def down(self, record: Record) -> dict[str, bytes]:
         """Take a record back."""
-        return seen(self.route.rewrite(record, 1).fields)
+        return seen(self.path.rewrite(record, 1).fields)
 
     def there(self, **fields: bytes) -> dict[str, bytes]:
         """Bring a record up, and give what the application sees; it must come back as it was, byte for byte."""

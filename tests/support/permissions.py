@@ -13,7 +13,7 @@ Act = Callable[[Project], Ran]
 
 
 @dataclass(frozen=True)
-class Deed:
+class Action:
     """Something that a user does.
 
     Attributes:
@@ -218,7 +218,7 @@ def verified(project: Project) -> None:
     assert project.run("verify").code == 0
 
 
-def mended(project: Project) -> None:
+def repaired(project: Project) -> None:
     spoilt(project)
     with plain(project) as client:
         client.hset("customer:3", "age", "3")
@@ -310,67 +310,67 @@ def program(text: str) -> Act:
     return act
 
 
-DEEDS: Final[dict[str, dict[str, Deed]]] = {
+ACTIONS: Final[dict[str, dict[str, Action]]] = {
     "reading application": {
-        "all verbs that read": Deed(dead_member, program(_READS)),
-        "all verbs that read, past foreign members": Deed(unclean, program(_READS)),
+        "all verbs that read": Action(dead_member, program(_READS)),
+        "all verbs that read, past foreign members": Action(unclean, program(_READS)),
     },
     "application": {
-        "all verbs that read": Deed(dead_member, program(_READS)),
-        "all verbs that read, past foreign members": Deed(unclean, program(_READS)),
-        "all verbs": Deed(worn, program(_VERBS)),
+        "all verbs that read": Action(dead_member, program(_READS)),
+        "all verbs that read, past foreign members": Action(unclean, program(_READS)),
+        "all verbs": Action(worn, program(_VERBS)),
     },
     "who looks": {
-        "showmigrations": Deed(old_records, run("showmigrations")),
-        "history": Deed(new_records, run("history")),
-        "diff": Deed(new_records, run("diff")),
-        "check": Deed(new_records, run("check", "--database")),
-        "explain": Deed(old_records, run("explain", "shop", "2", "--key", "customer:1")),
-        "migrate --plan": Deed(old_records, run("migrate", "--plan")),
-        "migrate --check": Deed(old_records, run("migrate", "--check"), 1),
-        "migrate --dry-run": Deed(old_records, run("migrate", "--dry-run")),
-        "migrate --dry-run --sample": Deed(old_records, run("migrate", "--dry-run", "--sample", "3")),
-        "migrate --plan of a move": Deed(moved, run("migrate", "--plan")),
-        "migrate --dry-run of a move": Deed(moved, run("migrate", "--dry-run")),
-        "migrate --status": Deed(new_records, run("migrate", "--status")),
-        "purge --dry-run": Deed(new_records, run("purge", "shop", "--dry-run")),
-        "quarantine list": Deed(spoilt, run("quarantine", "list")),
-        "quarantine show": Deed(spoilt, run("quarantine", "show", "customer:3")),
-        "inspectdb": Deed(new_records, run("inspectdb")),
-        "makemigrations --from-redis": Deed(new_records, run("makemigrations", "--from-redis", "--dry-run")),
+        "showmigrations": Action(old_records, run("showmigrations")),
+        "history": Action(new_records, run("history")),
+        "diff": Action(new_records, run("diff")),
+        "check": Action(new_records, run("check", "--database")),
+        "explain": Action(old_records, run("explain", "shop", "2", "--key", "customer:1")),
+        "migrate --plan": Action(old_records, run("migrate", "--plan")),
+        "migrate --check": Action(old_records, run("migrate", "--check"), 1),
+        "migrate --dry-run": Action(old_records, run("migrate", "--dry-run")),
+        "migrate --dry-run --sample": Action(old_records, run("migrate", "--dry-run", "--sample", "3")),
+        "migrate --plan of a move": Action(moved, run("migrate", "--plan")),
+        "migrate --dry-run of a move": Action(moved, run("migrate", "--dry-run")),
+        "migrate --status": Action(new_records, run("migrate", "--status")),
+        "purge --dry-run": Action(new_records, run("purge", "shop", "--dry-run")),
+        "quarantine list": Action(spoilt, run("quarantine", "list")),
+        "quarantine show": Action(spoilt, run("quarantine", "show", "customer:3")),
+        "inspectdb": Action(new_records, run("inspectdb")),
+        "makemigrations --from-redis": Action(new_records, run("makemigrations", "--from-redis", "--dry-run")),
     },
     "who verifies": {
-        "verify": Deed(new_records, run("verify")),
-        "migrate --check --verified": Deed(verified, run("migrate", "--check", "--verified")),
-        "verify --repair-index": Deed(unsettled, run("verify", "--repair-index"), 1),
+        "verify": Action(new_records, run("verify")),
+        "migrate --check --verified": Action(verified, run("migrate", "--check", "--verified")),
+        "verify --repair-index": Action(unsettled, run("verify", "--repair-index"), 1),
     },
     "who migrates": {
-        "migrate": Deed(old_records, migrate()),
-        "migrate, with its probe": Deed(old_records, run("migrate", "--yes", "--allow-destructive")),
-        "migrate back": Deed(new_records, migrate("shop", "1")),
-        "migrate to other keys and an end": Deed(moved, migrate()),
-        "migrate back from other keys": Deed(moved_there, migrate("shop", "3")),
-        "migrate --stragglers": Deed(new_records, migrate("--stragglers")),
-        "migrate --fake": Deed(old_records, migrate("--fake")),
-        "migrate --on-error quarantine": Deed(
+        "migrate": Action(old_records, migrate()),
+        "migrate, with its probe": Action(old_records, run("migrate", "--yes", "--allow-destructive")),
+        "migrate back": Action(new_records, migrate("shop", "1")),
+        "migrate to other keys and an end": Action(moved, migrate()),
+        "migrate back from other keys": Action(moved_there, migrate("shop", "3")),
+        "migrate --stragglers": Action(new_records, migrate("--stragglers")),
+        "migrate --fake": Action(old_records, migrate("--fake")),
+        "migrate --on-error quarantine": Action(
             about_to_fail,
             migrate("--on-error", "quarantine", "--ignore-sample"),
             1,
         ),
-        "migrate --set": Deed(old_records, run("migrate", "--set", "batch=7"), 1),
-        "stamp": Deed(stamped, run("stamp", "shop", "3")),
-        "purge, verified": Deed(verified, run("purge", "shop", "--yes")),
-        "purge": Deed(new_records, run("purge", "shop", "--yes", "--unverified")),
-        "quarantine retry": Deed(mended, run("quarantine", "retry", "customer:3")),
-        "quarantine set": Deed(spoilt, run("quarantine", "set", "customer:3", "age=7")),
-        "quarantine drop": Deed(spoilt, run("quarantine", "drop", "customer:3", "--yes")),
+        "migrate --set": Action(old_records, run("migrate", "--set", "batch=7"), 1),
+        "stamp": Action(stamped, run("stamp", "shop", "3")),
+        "purge, verified": Action(verified, run("purge", "shop", "--yes")),
+        "purge": Action(new_records, run("purge", "shop", "--yes", "--unverified")),
+        "quarantine retry": Action(repaired, run("quarantine", "retry", "customer:3")),
+        "quarantine set": Action(spoilt, run("quarantine", "set", "customer:3", "age=7")),
+        "quarantine drop": Action(spoilt, run("quarantine", "drop", "customer:3", "--yes")),
     },
     "who relocates": {
-        "relocate --dry-run": Deed(elsewhere, relocate("--dry-run")),
-        "relocate": Deed(elsewhere, relocate()),
+        "relocate --dry-run": Action(elsewhere, relocate("--dry-run")),
+        "relocate": Action(elsewhere, relocate()),
     },
     "who adopts": {
-        "adopt --dry-run": Deed(old_table, run("adopt", "--dry-run")),
-        "adopt": Deed(old_table, run("adopt")),
+        "adopt --dry-run": Action(old_table, run("adopt", "--dry-run")),
+        "adopt": Action(old_table, run("adopt")),
     },
 }

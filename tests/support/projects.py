@@ -240,9 +240,9 @@ def _fresh_process(root: Path, keyboard: io.TextIOBase | None) -> Generator[None
     path, writes_none, stdin = list(sys.path), sys.dont_write_bytecode, sys.stdin
     _forget_modules(root)
     try:
-        with contextlib.chdir(root), open(os.devnull) as nobody:
+        with contextlib.chdir(root), open(os.devnull) as no_input:
             sys.path.insert(0, str(root))
-            sys.dont_write_bytecode, sys.stdin = True, keyboard or nobody  # files change within a second
+            sys.dont_write_bytecode, sys.stdin = True, keyboard or no_input  # files change within a second
             yield
     finally:
         sys.path[:], sys.dont_write_bytecode, sys.stdin = path, writes_none, stdin

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-_STOPPED_AND_MENDED = {
+_STOPPED_AND_REPAIRED = {
     "a conversion": (
         "name: str = ''",
         "name: int = 0",
@@ -42,7 +42,9 @@ def _fill(shop: Any, name: str, count: int = 30) -> None:
 
 @pytest.mark.parametrize("is_given_up", [False, True], ids=["goes on", "is given up"])
 @pytest.mark.parametrize(
-    ("old", "new", "good", "bad", "line", "mended", "becomes"), _STOPPED_AND_MENDED.values(), ids=_STOPPED_AND_MENDED
+    ("old", "new", "good", "bad", "line", "repaired", "becomes"),
+    _STOPPED_AND_REPAIRED.values(),
+    ids=_STOPPED_AND_REPAIRED,
 )
 def test_a_stopped_run_takes_the_function_that_it_asked_for(
     shop: Any,
@@ -51,7 +53,7 @@ def test_a_stopped_run_takes_the_function_that_it_asked_for(
     good: str,
     bad: str,
     line: str,
-    mended: str,
+    repaired: str,
     becomes: bytes,
     is_given_up: bool,
 ) -> None:
@@ -63,7 +65,7 @@ def test_a_stopped_run_takes_the_function_that_it_asked_for(
     assert shop.run("makemigrations") == 0, shop.err
     assert shop.migrate("--ignore-sample", "--batch", "1", "--max-latency-ms", "0") == 6
     assert "convert=" in shop.err
-    shop.edit(line, mended)
+    shop.edit(line, repaired)
 
     code = shop.migrate("shop", "1") if is_given_up else shop.migrate()
     half = shop.records()
@@ -137,7 +139,7 @@ def test_a_way_back_that_is_given_up_allows_a_function_that_was_added_later(shop
         ('"str")', '"str | None")'),
         ("from redis_models import migrations\n", "from redis_models import migrations\n\nTHERE = 1\n"),
     ],
-    ids=["there", "its type", "what nobody uses"],
+    ids=["there", "its type", "unused"],
 )
 def test_nothing_else_may_be_edited_in_a_migration_that_is_applied(shop: Any, edit: tuple[str, str]) -> None:
     shop.release("name: int = 0")
@@ -176,10 +178,10 @@ def test_a_function_that_both_directions_use_does_not_concern_the_way_back(shop:
     assert shop.migrate() == 0, shop.err
 
     shop.edit("return len(made(text))", "return int(made(text))")
-    mended = shop.run("migrate", "--plan")
+    repaired = shop.run("migrate", "--plan")
     shop.edit("return str(value)", "return str(value) + '!'")
 
-    assert mended == 0, shop.err
+    assert repaired == 0, shop.err
     assert shop.run("migrate", "--plan") == 8
 
 
@@ -239,8 +241,8 @@ _BACK_OF = {
         "name: str | None = None",
         {"name": "None"},
         "give back= a function that makes str of it",
-        ('"str | None")', '"str | None", back=lambda nothing: "nobody")'),
-        {"name": b"nobody"},
+        ('"str | None")', '"str | None", back=lambda nothing: "unknown")'),
+        {"name": b"unknown"},
     ),
     "a transformation": (
         'migrations.Transform("Item", shout)',

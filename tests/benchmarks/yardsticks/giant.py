@@ -1,4 +1,4 @@
-"""The server's own limit: one giant script that rewrites all customers; nobody is answered meanwhile."""
+"""The server's own limit: one giant script rewrites all customers, and blocks every other client."""
 
 from collections.abc import Sequence
 
@@ -34,19 +34,19 @@ def _script(changes: Sequence[Change], keeps: bool) -> str:
     read = [old for _, old in renamed]
     sets = ["'_v', '2'", *(f"'{name}', '{_FILLED[name]}'" for name in added if name in _FILLED)]
     sets += [f"'{new}', held[{place}]" for place, (new, _) in enumerate(renamed, 1)]
-    condition, aside = "true", ""
+    condition, undo = "true", ""
     if keeps:
         read += [*gone, *added, "_v"]
         sets += [f"'_b2.{name}', held[{read.index(name) + 1}]" for name in gone]
         condition = f"held[{len(read)}] == '1'"
         for name in added:
             was = f"held[{read.index(name) + 1}]"
-            aside += f"    if {was} then redis.call('HSET', key, '_b2.{name}', {was}) end\n"
+            undo += f"    if {was} then redis.call('HSET', key, '_b2.{name}', {was}) end\n"
     hmget = f"local held = redis.call('HMGET', key, {_listed(read)})" if read else ""
     hdel = f"redis.call('HDEL', key, {_listed(removed)})" if removed else ""
     return (
         f"local keys = redis.call('ZRANGE', KEYS[1], 0, -1)\nfor _, key in ipairs(keys) do\n  {hmget}\n"
-        f"  if {condition} then\n{aside}    redis.call('HSET', key, {', '.join(sets)})\n    {hdel}\n  end\n"
+        f"  if {condition} then\n{undo}    redis.call('HSET', key, {', '.join(sets)})\n    {hdel}\n  end\n"
         "end\nreturn #keys\n"
     )
 

@@ -27,7 +27,7 @@ def keys_of(objects: Sequence[Row]) -> dict[str, int]:
 
 
 def nested_of(kind: Kind) -> tuple[str, ...]:
-    """Fields that are no scalars, so that redis-py cannot take them as they are."""
+    """Fields that are not scalars: redis-py does not accept them as they are."""
     return tuple(name for name, type in kind.annotations.items() if type not in (str, int, float, bool, datetime))
 
 

@@ -69,7 +69,7 @@ ASKED: dict[str, tuple[str, str, Sequence[str]]] = {
         ["A.zip → ?  candidates: address.zip (1.00)  use --rename A.zip=address.zip or --drop A.zip"],
     ),
     "rename and retype": ("x: int", "y: str", ["A.x → ?  candidates: y"]),
-    "a key of a flattened object that nobody named": (
+    "a key of a flattened object without an answer": (
         ADDRESS.format("zip: str\n    city: str", ""),
         "address_zip: str",
         ["A.address.city → ?  candidates: address_zip", "A.address.zip → ?  candidates: address_zip"],

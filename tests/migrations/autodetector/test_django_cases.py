@@ -283,7 +283,7 @@ def test_a_change_that_stores_the_same_bytes_is_not_a_migration(same: Callable[.
 
 # Case: declarations before and after, and the question with its flags.
 ASKED: dict[str, tuple[str, str, str]] = {
-    "B old_model, nobody said so": (
+    "B old_model, without an answer": (
         _CUSTOMER.format("pass") + _CLIENT.format("pass"),
         _CLIENT.format("pass"),
         "Customer: the model was removed or is not managed any more; its records stay in Redis at customer:*",
@@ -303,12 +303,12 @@ ASKED: dict[str, tuple[str, str, str]] = {
         _PLAIN,
         "A.x: int can no longer be None and has no default; records may contain None  use --default A.x=0",
     ),
-    "E rename_field, nobody said so": (
+    "E rename_field, without an answer": (
         _PLAIN,
         "y: int",
         "A.x → ?  candidates: y (0.00)  use --rename A.x=y or --drop A.x",
     ),
-    "F rename_model, nobody said so": (
+    "F rename_model, without an answer": (
         _CUSTOMER.format("pass"),
         _CLIENT.format("pass"),
         "Customer → ?  candidates: Client (1.00)  use --rename Customer=Client or --drop Customer (its records stay)",

@@ -161,7 +161,7 @@ def declare(tmp_path: Path) -> Callable[[str], Any]:
     return declare
 
 
-def _told(old: Any, new: Any) -> list[str]:
+def _reported(old: Any, new: Any) -> list[str]:
     return [
         f"{change.path or 'Order'}: {change.what}"
         for change in tightened_since("Order", acceptance_of(old), acceptance_of(new))
@@ -174,10 +174,10 @@ def test_only_stricter_constraints_are_reported(
 ) -> None:
     old, new = declare(_BASE), declare(_BASE.replace(before, after, 1))
 
-    assert any(expected in line for line in _told(old, new)), _told(old, new)
+    assert any(expected in line for line in _reported(old, new)), _reported(old, new)
     assert digest_of_acceptance([old]) != digest_of_acceptance([new])
     if "was" not in expected or "20" in expected:
-        assert _told(new, old) == []
+        assert _reported(new, old) == []
 
 
 @pytest.mark.parametrize(("before", "after"), _NOT_STRICTER.values(), ids=list(_NOT_STRICTER))
@@ -185,7 +185,7 @@ def test_values_that_read_the_same_are_not_reported(declare: Callable[[str], Any
     old, new = declare(_BASE), declare(_BASE.replace(before, after, 1))
 
     assert before in _BASE
-    assert _told(old, new) == []
+    assert _reported(old, new) == []
     if "looser" not in after and before != "max_length=20":
         assert digest_of_acceptance([old]) == digest_of_acceptance([new])
 
@@ -200,9 +200,11 @@ _VALIDATED = _BASE.replace(
 def test_a_validator_that_does_something_else_is_another_one_its_words_are_not(declare: Callable[[str], Any]) -> None:
     old = declare(_VALIDATED)
 
-    assert _told(old, declare(_VALIDATED.replace("Mend.", "Mend it.").replace("# why", "# because"))) == []
-    assert _told(old, declare(_VALIDATED.replace('or "x"', 'or "y"'))) == ["name: the before validator mend changed"]
-    assert _told(old, declare(_BASE)) == ["name: the before validator mend was removed"]
+    assert _reported(old, declare(_VALIDATED.replace("Mend.", "Mend it.").replace("# why", "# because"))) == []
+    assert _reported(old, declare(_VALIDATED.replace('or "x"', 'or "y"'))) == [
+        "name: the before validator mend changed"
+    ]
+    assert _reported(old, declare(_BASE)) == ["name: the before validator mend was removed"]
 
 
 _MADE = {

@@ -84,7 +84,7 @@ def test_a_stricter_model_is_reported_by_every_gate(hotel: Any, change: tuple[st
 
 
 def test_a_change_that_does_not_affect_reading_raises_no_alarm(hotel: Any) -> None:
-    hotel.models(_MODEL.replace("class Guest(Model):", 'class Guest(Model):\n    """Somebody."""\n'), "crm")
+    hotel.models(_MODEL.replace("class Guest(Model):", 'class Guest(Model):\n    """A guest."""\n'), "crm")
 
     assert hotel.run() == 0
     assert hotel.err == ""

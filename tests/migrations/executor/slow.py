@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 CONSENT: Final = ("--yes", "--allow-destructive")
-Told = dict[str, Any]
+ProgressLine = dict[str, Any]
 
 # Slow, until there is the file.
 _SLOW: Final = """
@@ -45,7 +45,7 @@ class SlowShop:
         """Start ``migrate`` in a process of its own, and wait until it changed something."""
         fixed = ("--max-latency-ms", "0", "--batch", "5", *arguments, *CONSENT)
         process: subprocess.Popen[str] = self.project.start("--json", "migrate", *fixed)
-        await_told(process, lambda progress: progress["changed"])
+        await_progress(process, lambda progress: progress["changed"])
         return process
 
     def migrate(self, *arguments: str) -> Any:
@@ -69,17 +69,17 @@ class SlowShop:
         assert self.project.records() == self.before
 
 
-def told(process: "subprocess.Popen[str]") -> Told:
+def next_progress(process: "subprocess.Popen[str]") -> ProgressLine:
     """Give the next that a run tells of its progress."""
     assert process.stderr is not None
     line = process.stderr.readline()
     assert line.startswith('{"t": "progress"'), line or "the run ended too early"
-    found: Told = json.loads(line)
+    found: ProgressLine = json.loads(line)
     return found
 
 
-def await_told(process: "subprocess.Popen[str]", is_it: Callable[[Told], object]) -> Told:
+def await_progress(process: "subprocess.Popen[str]", is_it: Callable[[ProgressLine], object]) -> ProgressLine:
     """Read what a run tells until it is something."""
-    while not is_it(found := told(process)):
+    while not is_it(found := next_progress(process)):
         pass
     return found

@@ -1,4 +1,4 @@
-"""Cursors: one is stored when all the records before it are done, whoever does them, and in whatever order."""
+"""A cursor is stored when all records before it are done, by any strategy and in any order."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ _paces: Final = st.builds(
 
 
 @dataclass
-class Stage:
+class Scenario:
     """All that a walk talks to, without a server: the keys are numbers, and time passes by pauses.
 
     Attributes:
@@ -72,7 +72,7 @@ class Stage:
     def pages(self, *_: Any) -> Any:
         ends = [0, *accumulate(self.sizes)]
         names = [*map(str, range(1, len(self.sizes))), "0"]
-        stage, left = self, iter(zip(ends, ends[1:], names, strict=False))
+        scenario, left = self, iter(zip(ends, ends[1:], names, strict=False))
 
         class Pages:
             is_over = False
@@ -81,7 +81,9 @@ class Stage:
                 yield ()
                 start, end, following = next(left)
                 self.is_over = following == "0"
-                return Page([b"%d" % number for number in range(start, end)], stage.draw(st.integers(0, 1)), following)
+                return Page(
+                    [b"%d" % number for number in range(start, end)], scenario.draw(st.integers(0, 1)), following
+                )
 
             def ask(self, _: ThrottleState) -> RoundTrips[None]:
                 yield ()
@@ -109,14 +111,14 @@ class Stage:
 class Mixed(RewriteStrategy):
     """Begins some batches elsewhere, and does others at once."""
 
-    def __init__(self, stage: Stage, max_in_flight: int) -> None:
+    def __init__(self, scenario: Scenario, max_in_flight: int) -> None:
         super().__init__()
-        self._stage, self.max_in_flight = stage, max_in_flight
+        self._scenario, self.max_in_flight = scenario, max_in_flight
 
     def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:
-        if self.max_in_flight == 1 or throttle.rest or self._stage.draw(st.booleans()):
-            return PendingResult.completed((yield from self._stage.rewritten(keys, throttle)))
-        return (yield from self._stage.submitted(keys, throttle))
+        if self.max_in_flight == 1 or throttle.rest or self._scenario.draw(st.booleans()):
+            return PendingResult.completed((yield from self._scenario.rewritten(keys, throttle)))
+        return (yield from self._scenario.submitted(keys, throttle))
 
 
 def _no_size(_: Any) -> RoundTrips[int]:
@@ -129,15 +131,15 @@ def _no_size(_: Any) -> RoundTrips[int]:
 def test_no_cursor_is_stored_before_all_records_behind_it_are_done(
     sizes: list[int], most: int, drawn: st.DataObject
 ) -> None:
-    stage: Any = Stage(sizes, drawn.draw)
-    strategy = Mixed(stage, most)
+    scenario: Any = Scenario(sizes, drawn.draw)
+    strategy = Mixed(scenario, most)
     policy = Policy(lambda: drawn.draw(_paces), patience_s=1e9)
     begun = Journal(1, 1, 1, "")
-    with patch.multiple(pass_runner, Pages=stage.pages, index_size=_no_size, _CHECKPOINT_S=0.0):
-        runner = PassRunner(stage, stage, begun, policy, stage, lambda _: None)
-        scan = run(stage, runner._scan(stage, strategy, "run", "begin", 0, 7))
+    with patch.multiple(pass_runner, Pages=scenario.pages, index_size=_no_size, _CHECKPOINT_S=0.0):
+        runner = PassRunner(scenario, scenario, begun, policy, scenario, lambda _: None)
+        scan = run(scenario, runner._scan(scenario, strategy, "run", "begin", 0, 7))
 
-    assert scan.changed == len(stage.done) == sum(sizes)
-    assert stage.cursors[-1] == runner.journal.cursor == "0"
+    assert scan.changed == len(scenario.done) == sum(sizes)
+    assert scenario.cursors[-1] == runner.journal.cursor == "0"
     assert runner.journal.changed == 7 + sum(sizes)
     assert runner.journal.seen == scan.changed + scan.skipped

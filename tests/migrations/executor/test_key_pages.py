@@ -27,7 +27,7 @@ _OTHERS: Final = [b"it*m[:", b"it*m[:sub:a", b"itemm[:a", b"it*m", b"other:a"]
 _STAMPS: Final = [b"7", b"6", b"8", b"", b"07", b"7.0", b"\xff", None]
 
 
-def _walked(driver: SyncClient, most: int, client: Any) -> tuple[list[bytes], int]:
+def _scanned(driver: SyncClient, most: int, client: Any) -> tuple[list[bytes], int]:
     found: list[bytes] = []
     passed, cursor, first = 0, "0", True
     while first or cursor != "0":
@@ -61,7 +61,7 @@ def test_a_look_at_stamps_finds_every_record_that_is_of_another_version(
         else:
             client.xadd(key, {"_v": 7})
 
-    found, passed = _walked(SyncClient(client, "test"), most, client)
+    found, passed = _scanned(SyncClient(client, "test"), most, client)
 
     there = {key for key in (*stamps, *others) if key in _KEYS}
     done = {key for key in there if key not in others and stamps[key] == b"7"}

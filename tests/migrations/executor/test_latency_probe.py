@@ -64,11 +64,11 @@ def others(script: Script) -> Iterator[threading.Thread]:
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ServerMeasurement, ThrottleState]]:
-    """Collect what the probe sees, and the pace it makes of that; it decides four times as often."""
+    """Collect what the probe sees, and the throttle it makes of that; it decides four times as often."""
     found: list[tuple[ServerMeasurement, ThrottleState]] = []
 
-    def noted(throttle: ThrottleState, sighting: ServerMeasurement, limits: ThrottleLimits) -> ThrottleState:
-        found.append((sighting, next_throttle(throttle, sighting, limits)))
+    def noted(throttle: ThrottleState, measurement: ServerMeasurement, limits: ThrottleLimits) -> ThrottleState:
+        found.append((measurement, next_throttle(throttle, measurement, limits)))
         return found[-1][1]
 
     monkeypatch.setattr(latency_probe, "next_throttle", noted)
@@ -79,7 +79,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ServerMeasurement, Throt
 def _run_beside(
     client: redis.Redis, script: Script, part: float, until: Until, is_enough: Callable[[], object]
 ) -> None:
-    """Run batches of the same length, as a probe's pace allows, until it is enough."""
+    """Run batches of the same length, as a probe's throttle allows, until it is enough."""
     own = SyncClient(client, "the tests' server")
     with Probe(own, "default", _LIMITS) as probe:
         driver = probe.watch(own)
@@ -117,7 +117,7 @@ def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
 
     _run_beside(client, script, 0.005, until, is_enough)
 
-    assert sum(sighting.added_ms is not None and sighting.added_ms > 5 for sighting, _ in seen) > len(seen) / 2
+    assert sum(measurement.added_ms is not None and measurement.added_ms > 5 for measurement, _ in seen) > len(seen) / 2
     assert min(throttle.batch_size for _, throttle in seen[_DECISIONS // 2 :]) >= 50
     assert max(throttle.rest for _, throttle in seen[_DECISIONS // 2 :]) <= 0.25
 
@@ -125,7 +125,7 @@ def test_a_run_whose_scripts_are_short_is_not_slowed_by_what_others_do(
 def test_a_run_that_is_limited_while_it_runs_is_measured_apart_from_then_on(
     client: redis.Redis, script: Script, seen: list[tuple[ServerMeasurement, ThrottleState]], until: Until
 ) -> None:
-    """Free, its batches follow each other without a wait, and nobody asks how long they take."""
+    """Unthrottled: batches follow each other without a wait, and their time is not measured."""
     own = SyncClient(client, "the tests' server")
     with Probe(own, "default", replace(_LIMITS, max_latency_ms=0)) as probe:
         driver = probe.watch(own)
@@ -135,7 +135,7 @@ def test_a_run_that_is_limited_while_it_runs_is_measured_apart_from_then_on(
             return len(seen) >= 2
 
         until(step)
-        assert {sighting.own_ms for sighting, _ in seen} == {None}
+        assert {measurement.own_ms for measurement, _ in seen} == {None}
         assert run(driver, _sent_ahead()) == [[], [b"PONG"]]
 
         client.hset("redis_models:{default}:control", "max_latency_ms", 5)
@@ -143,7 +143,7 @@ def test_a_run_that_is_limited_while_it_runs_is_measured_apart_from_then_on(
 
         def is_slower() -> object:
             script.run_by(driver, 0.5)
-            return any(sighting.own_ms is not None and throttle.batch_size < 100 for sighting, throttle in seen)
+            return any(measurement.own_ms is not None and throttle.batch_size < 100 for measurement, throttle in seen)
 
         until(is_slower)
         assert run(driver, _sent_ahead()) == [[b"PONG"], [b"PONG"]]

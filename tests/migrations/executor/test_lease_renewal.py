@@ -25,7 +25,7 @@ from redis_models.migrations.state.store import StateStore
 
 _COUNT: Final = 60
 _LIFE_S: Final = 30.0
-_SHELF: Final = StateStore("default", "shop")
+_STATE_STORE: Final = StateStore("default", "shop")
 _CREATED: Final = ({"A": 1}, [CreateModel("A", {"id": "str", "x": "str"}, "id", "a")])
 _FILLED: Final = ({"A": 2}, [AddField("A", "y", "str", fill="0")])
 _REMOVED: Final = ({"A": 2}, [RemoveField("A", "x")])
@@ -59,11 +59,11 @@ class Slow:
 
     def migrate(self, chain: Chain, throttle: Callable[[], ThrottleState]) -> None:
         with self.lease() as lease:
-            run_plan = make_run_plan(chain, run(self._exchange, _SHELF.read()), chain.head_position)
+            run_plan = make_run_plan(chain, run(self._exchange, _STATE_STORE.read()), chain.head_position)
             segments = execute_run(
                 cast(SyncClient, self),
                 lease,
-                _SHELF,
+                _STATE_STORE,
                 run_plan,
                 lambda state: make_run_plan(chain, state, chain.head_position),
                 policy=Policy(throttle, most_errors=_COUNT),
@@ -120,10 +120,10 @@ def test_while_keys_that_would_collide_are_looked_for(
 
 
 def test_while_the_run_is_paused(slow: Slow, chain: Callable[..., Chain]) -> None:
-    def pace() -> ThrottleState:
-        return ThrottleState(100, hold="somebody paused it", is_paused=True) if slow.now < 100 else ThrottleState(100)
+    def throttle() -> ThrottleState:
+        return ThrottleState(100, hold="paused by a user", is_paused=True) if slow.now < 100 else ThrottleState(100)
 
-    slow.migrate(chain(_CREATED, _FILLED), pace)
+    slow.migrate(chain(_CREATED, _FILLED), throttle)
 
     slow.assert_renewed_in_time()
 
@@ -136,11 +136,11 @@ def test_while_undo_fields_are_purged_or_the_purge_is_paused(
     slow.migrate(links, fixed_throttle(100))
     slow.now, slow.renewed = 0.0, [0.0]
 
-    def pace() -> ThrottleState:
-        return ThrottleState(1, hold="somebody paused it", is_paused=True) if slow.now < paused_s else ThrottleState(1)
+    def throttle() -> ThrottleState:
+        return ThrottleState(1, hold="paused by a user", is_paused=True) if slow.now < paused_s else ThrottleState(1)
 
     with slow.lease() as lease:
-        purged = slow.run(purge(lease, _SHELF, links, None, pace=pace, report=lambda _: None))
+        purged = slow.run(purge(lease, _STATE_STORE, links, None, pace=throttle, report=lambda _: None))
 
     assert purged.records == _COUNT
     slow.assert_renewed_in_time()

@@ -31,7 +31,7 @@ class Shop:
 
     def __init__(self, database: Any, links: Chain) -> None:
         self.client, self.links = database.client, links
-        self.told: list[Progress] = []
+        self.events: list[Progress] = []
         self.now = 0.0
         self.refuses: Callable[[Any], bool] = lambda _: False
         self._exchange: Any = database.exchange
@@ -59,7 +59,7 @@ class Shop:
                 run_plan,
                 lambda state: make_run_plan(self.links, state, target),
                 policy=policy,
-                report=self.told.append,
+                report=self.events.append,
             )
             return sum(sum(result.changed.values()) for _, result in segments)
 
@@ -96,7 +96,7 @@ def test_what_goes_on_behind_a_refusal_is_progress_once(shop: Shop) -> None:
         shop.migrate(Policy(lambda: _FREE, patience_s=5))
 
     assert 5 <= shop.now <= 8
-    assert shop.told[-1].changed == _COUNT - 10
+    assert shop.events[-1].changed == _COUNT - 10
 
 
 def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) -> None:
@@ -117,8 +117,8 @@ def test_who_resumes_a_run_that_stopped_at_records_goes_on_counting(shop: Shop) 
 def test_each_scan_counts_the_records_from_zero(shop: Shop) -> None:
     shop.migrate(Policy(lambda: ThrottleState(10)))
 
-    assert max(event.seen for event in shop.told) == _COUNT
-    assert [event.seen for event in shop.told].count(_COUNT) == 2  # the last walk proves that nothing is left
+    assert max(event.seen for event in shop.events) == _COUNT
+    assert [event.seen for event in shop.events].count(_COUNT) == 2  # the last scan proves that nothing is left
 
 
 def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_stored(shop: Shop) -> None:
@@ -127,7 +127,7 @@ def test_a_run_that_stops_at_a_record_says_so_also_where_its_count_cannot_be_sto
     refused: list[Any] = []
 
     def refuses(command: Any) -> bool:
-        if shop.told and store._CHECKPOINT.sha in command:
+        if shop.events and store._CHECKPOINT.sha in command:
             refused.append(command)
             return True
         return False
@@ -150,29 +150,29 @@ def test_a_run_that_waited_long_for_its_throttle_says_so_once(shop: Shop) -> Non
 
 
 def test_a_run_that_goes_on_does_not_say_that_it_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody paused the walk that finds nothing to do any more."""
+    """The last scan, which finds nothing to do, is paused."""
     monkeypatch.setattr(pass_runner, "_CHECKPOINT_S", 0.0)
     paces = [b""]
 
-    def pace() -> ThrottleState:
-        is_first = shop.told == [] or shop.told[-1].changed < _COUNT
-        is_over = is_first or b"waits: somebody paused it" in paces
-        return ThrottleState(10) if is_over else ThrottleState(10, hold="somebody paused it", is_paused=True)
+    def throttle() -> ThrottleState:
+        is_first = shop.events == [] or shop.events[-1].changed < _COUNT
+        is_over = is_first or b"waits: paused by a user" in paces
+        return ThrottleState(10) if is_over else ThrottleState(10, hold="paused by a user", is_paused=True)
 
     def look(_: Any) -> bool:
-        raw = shop.client.hget("redis_models:{default}:journal:shop", "pace")
+        raw = shop.client.hget("redis_models:{default}:journal:shop", "throttle")
         paces.extend([] if raw is None or raw == paces[-1] else [raw])
         return False
 
     shop.refuses = look
 
-    shop.migrate(Policy(pace))
+    shop.migrate(Policy(throttle))
 
-    assert paces == [b"", b"waits: somebody paused it", b""]
+    assert paces == [b"", b"waits: paused by a user", b""]
 
 
 def test_batches_in_flight_together_cause_one_pause(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others began to wait when they were dealt; what each waits for the rest of those before is no work."""
+    """Batches are submitted together; the time that each waits for earlier ones does not count as its own."""
 
     class Slow(strategies.ServerStrategy):
         def start(self, keys: Sequence[bytes], throttle: ThrottleState) -> RoundTrips[PendingResult]:

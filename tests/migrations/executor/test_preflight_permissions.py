@@ -24,7 +24,7 @@ from redis_models.migrations.state.quarantine import QuarantinedRecord
 
 _OPERATIONS: dict[str, Operation] = {
     "rename a field": RenameField("Customer", "name", "full_name"),
-    "change life spans": AlterTTL("Customer", None, 1000, policy="all"),
+    "change TTLs": AlterTTL("Customer", None, 1000, policy="all"),
     "move": AlterKeys("Customer", table="client"),
 }
 
@@ -46,8 +46,8 @@ def without(database: Any, server: Any) -> Iterator[Callable[[str], SyncClient]]
     """Give what makes a client of a user who may call everything but some commands."""
 
     def make(denied: str) -> SyncClient:
-        rights = [f"-{word}" for word in denied.split()]
-        database.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *rights)
+        permissions = [f"-{word}" for word in denied.split()]
+        database.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *permissions)
         return SyncClient(server.client(username="bob", password="pw"), "test")
 
     yield make
@@ -66,8 +66,8 @@ def _fill(database: Any) -> None:
         ("rename a field", "hdel"),
         ("rename a field", "hpexpireat"),
         ("rename a field", "rpush"),
-        ("change life spans", "pexpireat"),
-        ("change life spans", "persist"),
+        ("change TTLs", "pexpireat"),
+        ("change TTLs", "persist"),
         ("move", "zadd"),
         ("move", "rename"),
         ("move", "zrem"),
@@ -93,7 +93,7 @@ def test_a_lacking_right_is_named_with_its_cure_before_anything_is_written(
     assert all(record[0][b"_v"] == b"2" for key, record in database.dump().items() if not key.endswith("__index"))
 
 
-def test_all_lacking_rights_are_named_at_once(
+def test_all_missing_permissions_are_named_at_once(
     database: Any, links: Callable[..., Chain], without: Callable[[str], SyncClient]
 ) -> None:
     with pytest.raises(ServerRefusedError, match=r"denies RENAME, ZREM .*\+rename \+zrem'"):
@@ -120,7 +120,7 @@ def test_the_look_changes_nothing_and_is_one_round_trip(
     _fill(database)
     exchanges: list[None] = []
     plan = make_plan(links(*_OPERATIONS), State({}, None, None), 4)
-    commands = commands_of((rewrite_pass.route for rewrite_pass in plan.works), plan.moves)
+    commands = commands_of((rewrite_pass.path for rewrite_pass in plan.passes), plan.moves)
     with hold_lease(database.exchange, "default", life_s=10) as lease:
         before = {key: database.client.dump(key) for key in database.client.keys("*")}
         database.client.script_flush()
@@ -159,11 +159,11 @@ def test_a_denied_read_says_nothing_about_the_record(
     _fill(database)
     bob, fence = without("hmget"), Fence("redis_models:{default}:lease", 7, True)
     database.client.hset(fence.lease_key, "epoch", 7)
-    [rewrite_pass] = make_plan(links("rename a field"), State({}, None, None), 2).works
-    program = compile_program(rewrite_pass.route, 2)
+    [rewrite_pass] = make_plan(links("rename a field"), State({}, None, None), 2).passes
+    program = compile_program(rewrite_pass.path, 2)
 
     with pytest.raises(ServerRefusedError, match="denies HMGET, nothing of it was executed"):
         if is_in_server:
             run(bob, rewrite_in_server(fence, program, 2, [b"customer:1"], 10))
         else:
-            run(bob, rewrite_here(fence, rewrite_pass.route, 2, [b"customer:1"], 10))
+            run(bob, rewrite_here(fence, rewrite_pass.path, 2, [b"customer:1"], 10))

@@ -75,18 +75,18 @@ class Shop:
         if self.during is not None:
             self.during(context)
 
-    def journey(self, target: int) -> RunPlan:
+    def run_plan(self, target: int) -> RunPlan:
         return make_run_plan(self.chain, run(self.exchange, self.shelf.read()), target)
 
     def migrate(self, target: int, *, run_again: bool = False, segments: int = 99, life_s: float = 30.0) -> list[int]:
-        """Go to a target, at most so many legs; give the position after each."""
+        """Go to a target in at most so many segments; return the position after each."""
         reached: list[int] = []
         with hold_lease(self.exchange, "default", life_s=life_s) as lease:
             done = execute_run(
                 self.exchange,
                 lease,
                 self.shelf,
-                self.journey(target),
+                self.run_plan(target),
                 lambda state: make_run_plan(self.chain, state, target),
                 policy=Policy(fixed_throttle(100)),
                 report=self.progress.append,
@@ -118,13 +118,13 @@ def shop(client: Any) -> Shop:
 
 
 def _fail(_: RunContext) -> None:
-    raise ValueError("no such shelf")
+    raise ValueError("no such rack")
 
 
 def _stops(shop: Shop, start: int, target: int) -> Sequence[tuple[int, int]]:
     if start:
         shop.migrate(start)
-    return [(segment.start, segment.target) for segment in shop.journey(target).segments]
+    return [(segment.start, segment.target) for segment in shop.run_plan(target).segments]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_function_that_raises_stops_the_run_there_and_is_quoted(shop: Shop) ->
     with pytest.raises(IncompleteError) as stopped:
         shop.migrate(5)
 
-    assert "there of 0003_step raised ValueError: no such shelf" in str(stopped.value)
+    assert "there of 0003_step raised ValueError: no such rack" in str(stopped.value)
     assert "run 'migrate' again" in str(stopped.value)
     assert isinstance(stopped.value.__cause__, ValueError)
     assert (shop.position, shop.version) == (2, b"2")

@@ -26,12 +26,12 @@ from .slow import CONSENT, SlowShop
 _COUNT = 100  # records, 20 ms each
 
 
-@pytest.mark.parametrize("workers", [(), ("--workers", "3")], ids=["alone", "with a crew"])
+@pytest.mark.parametrize("workers", [(), ("--workers", "3")], ids=["alone", "with workers"])
 @pytest.mark.parametrize("throttle", [(), ("--max-latency-ms", "0")], ids=["default pace", "flat out"])
 def test_a_script_may_have_more_records_than_a_lease_has_time_for(
     project: Any, until: Callable[..., None], throttle: tuple[str, ...], workers: tuple[str, ...]
 ) -> None:
-    """A lease that was over is lost to whoever waits for it."""
+    """An expired lease goes to the runner that waits for it."""
     shop = SlowShop(project, _COUNT)
     project.settings(REDIS_URL=shop.server.url, APPS=["shop"], LEASE_SECONDS=1)
     left_s: list[float] = []
@@ -89,11 +89,11 @@ def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
     shares=st.integers(1, 40),
 )
 def test_batches_are_as_large_as_the_time_limit_allows(per_record_s: float, most: int, shares: int) -> None:
-    stride = AdaptiveBatchSize()
+    batch_size = AdaptiveBatchSize()
     sizes = list[int]()
     for _ in range(shares):
-        sizes.append(stride.of(most))
-        stride.note(sizes[-1], sizes[-1] * per_record_s)
+        sizes.append(batch_size.of(most))
+        batch_size.note(sizes[-1], sizes[-1] * per_record_s)
 
     assert sizes[0] == 1
     assert all(size == 1 or size * per_record_s <= 0.1 for size in sizes)
@@ -102,12 +102,12 @@ def test_batches_are_as_large_as_the_time_limit_allows(per_record_s: float, most
 
 
 def test_a_slow_batch_is_followed_by_a_small_one() -> None:
-    """As where somebody who is asked for each record answers slowly by now."""
-    stride = AdaptiveBatchSize()
+    """The function has become slow, as if it called a slow service for each record."""
+    batch_size = AdaptiveBatchSize()
     for _ in range(12):
-        stride.note(stride.of(4000), 0.001)
-    assert stride.of(4000) == 4000
+        batch_size.note(batch_size.of(4000), 0.001)
+    assert batch_size.of(4000) == 4000
 
-    stride.note(4000, 40.0)
+    batch_size.note(4000, 40.0)
 
-    assert stride.of(4000) == 5
+    assert batch_size.of(4000) == 5

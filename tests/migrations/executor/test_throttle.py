@@ -30,7 +30,7 @@ _limits = st.builds(
     batch_size=st.integers(1, 100),
     patience_s=st.just(30.0),
 )
-_sightings = st.builds(
+_measurements = st.builds(
     ServerMeasurement,
     added_ms=st.none() | st.floats(0, 1000),
     own_ms=st.none() | st.floats(0, 1000),
@@ -38,11 +38,11 @@ _sightings = st.builds(
     behind=st.integers(0, 100 * _MIB),
     is_saving=st.booleans(),
     trouble=st.sampled_from(["", "it is gone"]),
-    paused=st.sampled_from(["", "paused by somebody"]),
+    paused=st.sampled_from(["", "paused by a user"]),
 )
 
 
-def _pace_after(
+def _throttle_after(
     *seen: ServerMeasurement, start: ThrottleState | None = None, limits: ThrottleLimits = _LIMITS
 ) -> ThrottleState:
     throttle = start or ThrottleState(limits.batch_size)
@@ -51,7 +51,7 @@ def _pace_after(
     return throttle
 
 
-@given(_limits, st.lists(_sightings, max_size=12))
+@given(_limits, st.lists(_measurements, max_size=12))
 def test_after_any_measurements_the_batch_stays_within_its_limits(
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
@@ -64,33 +64,33 @@ def test_after_any_measurements_the_batch_stays_within_its_limits(
         assert bool(throttle.hold) or not throttle.is_paused
 
 
-@given(_limits, _limits, st.lists(_sightings, max_size=6))
+@given(_limits, _limits, st.lists(_measurements, max_size=6))
 def test_a_smaller_batch_that_was_set_counts_from_the_next_step_on(
     before: ThrottleLimits, after: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    throttle = _pace_after(*seen, limits=before)
+    throttle = _throttle_after(*seen, limits=before)
 
     throttle = next_throttle(throttle, _CALM, after)
 
     assert throttle.batch_size <= after.batch_size
 
 
-@given(_limits, st.lists(_sightings, max_size=12))
+@given(_limits, st.lists(_measurements, max_size=12))
 def test_after_any_measurements_it_recovers_to_full_speed(
     limits: ThrottleLimits, seen: list[ServerMeasurement]
 ) -> None:
-    throttle = _pace_after(*seen, limits=limits)
+    throttle = _throttle_after(*seen, limits=limits)
 
-    throttle = _pace_after(*[_CALM] * 40, start=throttle, limits=limits)
+    throttle = _throttle_after(*[_CALM] * 40, start=throttle, limits=limits)
 
     assert throttle == ThrottleState(limits.batch_size, is_unthrottled=limits.is_unthrottled)
 
 
-@given(_limits, st.lists(_sightings, max_size=6), _sightings)
+@given(_limits, st.lists(_measurements, max_size=6), _measurements)
 def test_what_is_not_full_speed_says_why(
     limits: ThrottleLimits, seen: list[ServerMeasurement], last: ServerMeasurement
 ) -> None:
-    throttle = _pace_after(*seen, last, limits=limits)
+    throttle = _throttle_after(*seen, last, limits=limits)
 
     is_full = throttle == ThrottleState(limits.batch_size, reason=throttle.reason, is_unthrottled=limits.is_unthrottled)
     assert is_full or throttle.hold or throttle.reason
@@ -112,7 +112,7 @@ def test_a_limit_of_zero_means_unlimited() -> None:
 
 
 def test_a_limit_that_is_raised_under_way_lets_it_grow() -> None:
-    slowed = _pace_after(_SLOW, _SLOW)
+    slowed = _throttle_after(_SLOW, _SLOW)
 
     grown = next_throttle(slowed, _SLOW, replace(_LIMITS, max_latency_ms=20.0))
 
@@ -164,9 +164,9 @@ def test_a_server_that_saves_gets_half_of_the_time() -> None:
     [ServerMeasurement(paused="paused by me"), ServerMeasurement(trouble="BUSY"), ServerMeasurement(memory=0.99)],
 )
 def test_a_reason_to_wait_ends_with_its_cause(held: ServerMeasurement) -> None:
-    slowed = _pace_after(_SLOW, _SLOW, _SLOW)
+    slowed = _throttle_after(_SLOW, _SLOW, _SLOW)
 
-    after = _pace_after(held, _CALM, start=slowed)
+    after = _throttle_after(held, _CALM, start=slowed)
 
     assert not after.hold
     assert after.batch_size < 100
@@ -235,4 +235,4 @@ def test_a_run_without_a_probe_keeps_one_throttle() -> None:
     throttle = fixed_throttle(10)
 
     assert throttle() == throttle() == ThrottleState(10)
-    assert Sleep(1.0) == ()  # a rest is no batch of commands
+    assert Sleep(1.0) == ()  # a pause is not a batch of commands

@@ -27,7 +27,7 @@ from redis_models.migrations.planner.segments import make_run_plan
 from redis_models.migrations.state.lease import hold_lease
 from redis_models.migrations.state.store import StateStore
 
-from .slow import SlowShop, await_told
+from .slow import SlowShop, await_progress
 
 _COUNT = 200
 
@@ -149,7 +149,7 @@ def test_a_run_waits_says_for_what_and_goes_on_by_itself(
 ) -> None:
     running = shop.start("--patience", "300")
     begin(shop.server)
-    waiting = await_told(running, lambda info: info["pace"].startswith("waits: ") and says in info["pace"])
+    waiting = await_progress(running, lambda info: info["pace"].startswith("waits: ") and says in info["pace"])
 
     end(shop.server)
     shop.hurry()
@@ -158,7 +158,7 @@ def test_a_run_waits_says_for_what_and_goes_on_by_itself(
     assert done.code == 0, done.err
     assert 0 < waiting["changed"] <= waiting["seen"] < waiting["total"] == _COUNT
     [changed] = json.loads(done.out)["apps"]["shop"]["changed"].values()
-    assert _COUNT - 5 <= changed <= _COUNT  # of a script whose answer was lost nobody knows
+    assert _COUNT - 5 <= changed <= _COUNT  # the outcome of a script is unknown if its reply was lost
     shop.assert_whole()
 
 
@@ -170,7 +170,7 @@ def test_a_run_goes_on_at_the_new_primary_behind_a_failover_that_keeps_connectio
     shop = SlowShop(new_project(old, box.url), _COUNT)
     running = shop.start("--patience", "300")
     _make_replica(old)
-    waiting = await_told(running, lambda info: info["pace"].startswith("waits: "))
+    waiting = await_progress(running, lambda info: info["pace"].startswith("waits: "))
 
     with old.client() as client, new.client() as other:
         for key in client.keys("*"):
@@ -217,7 +217,7 @@ class Flaky:
         self.now = 0.0
         self.rests: list[float] = []
         self.renewed: list[float] = []
-        self.told: list[Progress] = []
+        self.events: list[Progress] = []
         self.fails: Callable[[Sequence[Any]], bool] = lambda _: False
         self.refusal: Exception | None = None  # what the server says instead of being gone
         self.works_s = 0.0
@@ -249,7 +249,7 @@ class Flaky:
                 run_plan,
                 lambda state: make_run_plan(links, state, target),
                 policy=policy,
-                report=self.told.append,
+                report=self.events.append,
             )
             return sum(sum(result.changed.values()) for _, result in segments)
 

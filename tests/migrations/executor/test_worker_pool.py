@@ -1,4 +1,4 @@
-"""A crew: processes that rewrite records by Python beside the run. Killed, stopped, misled; executors of others."""
+"""Worker processes that rewrite records by Python: killed, stopped, misled; executors of the application."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ from redis_models.migrations.keyspace.results import Fence
 from redis_models.migrations.planner.passes import RewritePass
 
 _COUNT = 900
-_CREW = ("--workers", "3", "--batch", "5")  # two beside the run itself
+_WORKERS = ("--workers", "3", "--batch", "5")  # two beside the run itself
 
 Until = Callable[[Callable[[], object]], None]
 
@@ -80,12 +80,12 @@ class Shop:
 
     def start(self, until: Until) -> tuple[Any, set[int]]:
         """Start a slow run; give it and its two members, when these are at work and some records are done."""
-        process = self.project.start("migrate", *_CREW, "--max-latency-ms", "0", "--yes", "--allow-destructive")
+        process = self.project.start("migrate", *_WORKERS, "--max-latency-ms", "0", "--yes", "--allow-destructive")
         until(lambda: len(self.workers()) == 3 and b"3" in {record["_v"] for record in self.project.records().values()})
         return process, self.workers() - {process.pid}
 
     def migrate(self, *arguments: str) -> Any:
-        """Run ``migrate`` fast, in this process, where a crew is not what is tried."""
+        """Run ``migrate`` in this process, which is fast, for tests that are not about workers."""
         self.hurry()
         ran = self.project.run("migrate", *arguments, "--yes", "--allow-destructive")
         assert ran.code == 0, ran.err
@@ -122,7 +122,7 @@ def test_members_do_the_work_there_and_back(shop: Shop) -> None:
     shop.hurry()
     for target in ((), ("shop", "1")):
         shop.forget_workers()
-        process = shop.project.start("migrate", *target, *_CREW, "--yes", "--allow-destructive")
+        process = shop.project.start("migrate", *target, *_WORKERS, "--yes", "--allow-destructive")
 
         ran = shop.project.end(process)
 
@@ -196,8 +196,8 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
     with shop.server.client() as client:
         client.hset("customer:7", "visits", -1)
 
-    assert shop.project.migrate_apart(*_CREW).code == 6
-    ran = shop.project.migrate_apart(*_CREW, "--on-error", "quarantine")
+    assert shop.project.migrate_apart(*_WORKERS).code == 6
+    ran = shop.project.migrate_apart(*_WORKERS, "--on-error", "quarantine")
 
     assert ran.code == 1, ran.err
     listed = shop.run("quarantine", "list")
@@ -247,7 +247,7 @@ def test_a_batch_that_no_worker_takes_any_more_ends_the_run_like_one_in_flight(
 
 def test_members_do_not_run_the_script_that_is_run(shop: Shop) -> None:
     shop.hurry()
-    arguments = ("migrate", *_CREW, "--yes", "--allow-destructive")
+    arguments = ("migrate", *_WORKERS, "--yes", "--allow-destructive")
     shop.project.write("release.py", f"from redis_models.cli.main import main\nraise SystemExit(main({arguments}))\n")
 
     ran = shop.project.run_apart("release.py")
@@ -271,7 +271,7 @@ def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
         + "    return Plain(workers)\n"
     )
 
-    process = shop.project.start("migrate", *_CREW, "--yes", "--allow-destructive")
+    process = shop.project.start("migrate", *_WORKERS, "--yes", "--allow-destructive")
 
     ran = shop.project.end(process)
     assert ran.code == 0, ran.err
@@ -281,7 +281,7 @@ def test_an_executor_of_the_settings_does_the_work(shop: Shop) -> None:
 
 
 def _task(**changes: Any) -> WorkerTask:
-    fence, version = Fence("nobody's", 1, has_field_lives=None), worker_pool._library_version()
+    fence, version = Fence("another's", 1, has_field_lives=None), worker_pool._library_version()
     task = WorkerTask(
         "shop.settings", "shop", ("0" * 8,), "customer:", False, None, fence, 3, [b"customer:1"], 5, False, version
     )

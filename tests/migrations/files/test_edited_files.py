@@ -16,7 +16,7 @@ _EDITS = {
 
 
 class Stopped:
-    """A project whose run stopped half-way, at a record that cannot be converted."""
+    """A project whose run stopped at a record that cannot be converted."""
 
     def __init__(self, project: Any) -> None:
         self.project = project

@@ -85,10 +85,10 @@ BROKEN: Mapping[str, tuple[str, str]] = {
     "the base class only": ("from redis_models.migrations import Migration\n", "has no class Migration"),
     "another class": ("class Migration: pass\n", "its class Migration has another base"),
     "no id": (text_of("", "aaaa"), "has no id; write a text that no other migration has, such as id = '51d09a3c'"),
-    "an id that is no text": (text_of("", "aaaa").replace("id = ''", "id = 7"), "has id = 7"),
-    "a previous that is no id": (text_of("b", None).replace("None", "4"), "has previous = 4"),
-    "a version that is no number": (text_of("b", "aaaa", versions="{'A': True}"), "has versions = {'A': True}"),
-    "operations that are no list": (
+    "an id that is not text": (text_of("", "aaaa").replace("id = ''", "id = 7"), "has id = 7"),
+    "a previous that is not an id": (text_of("b", None).replace("None", "4"), "has previous = 4"),
+    "a version that is not a number": (text_of("b", "aaaa", versions="{'A': True}"), "has versions = {'A': True}"),
+    "operations that are not a list": (
         text_of("b", "aaaa").replace("[]", "migrations.DeleteModel('A')"),
         "write a list of operations",
     ),

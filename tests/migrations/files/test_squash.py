@@ -37,7 +37,7 @@ def _migration(
 
 @pytest.fixture
 def long_life(shop_project: Any, server: Any) -> Any:
-    """Four migrations, the second of which keeps a value aside, and a record of before."""
+    """Four migrations, the second of which stores an undo field, and a record from before them."""
     for path in _folder(shop_project).glob("0*"):
         path.unlink()
     _migration(shop_project, 1, _CREATED)

@@ -179,7 +179,7 @@ def test_a_project_with_a_move_that_is_pending_takes_the_records_from_where_they
         assert len(target.keys("client:c*")) == 20
 
 
-def test_bookkeeping_that_another_server_spells_otherwise_is_not_in_the_way(server: Any, other: Any) -> None:
+def test_bookkeeping_that_another_server_encodes_differently_does_not_matter(server: Any, other: Any) -> None:
     ledger = "redis_models:{default}:ledger:shop"
     with server.client() as source, other.client() as target:
         source.config_set("hash-max-listpack-entries", 4)

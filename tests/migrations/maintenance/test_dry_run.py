@@ -43,7 +43,7 @@ def _all(server: Any) -> dict[bytes, Any]:
         return {key: client.dump(key) for key in keys}
 
 
-def _rehearsed(shop_project: Any, *options: str, code: int) -> dict[str, Any]:
+def _dry_run(shop_project: Any, *options: str, code: int) -> dict[str, Any]:
     assert shop_project.command("migrate", "--dry-run", *options, options=("--json",)) == code, shop_project.err
     return dict(json.loads(shop_project.out.splitlines()[-1])["apps"]["shop"])
 
@@ -51,7 +51,7 @@ def _rehearsed(shop_project: Any, *options: str, code: int) -> dict[str, Any]:
 def test_failures_are_reported_by_a_dry_run_and_nothing_is_written(shop: Any, server: Any) -> None:
     before = _all(server)
 
-    [passed] = _rehearsed(shop, code=1)["passes"]
+    [passed] = _dry_run(shop, code=1)["passes"]
 
     assert _all(server) == before
     assert (passed["records"], passed["changed"], passed["failed"]) == (100, 98, 2)
@@ -60,7 +60,7 @@ def test_failures_are_reported_by_a_dry_run_and_nothing_is_written(shop: Any, se
     assert len(passed["examples"]) == 3
 
     _mend(server)
-    [passed] = _rehearsed(shop, code=0)["passes"]
+    [passed] = _dry_run(shop, code=0)["passes"]
     assert shop.command("migrate") == 0, shop.err
 
     with server.client() as client:
@@ -84,7 +84,7 @@ def test_people_see_records_before_and_after(shop: Any, server: Any) -> None:
 def test_a_sample_looks_at_some_records(shop: Any, server: Any) -> None:
     _mend(server)
 
-    [passed] = _rehearsed(shop, "--sample", "10", code=0)["passes"]
+    [passed] = _dry_run(shop, "--sample", "10", code=0)["passes"]
 
     assert passed["records"] == 10
 
@@ -107,7 +107,7 @@ def test_records_whose_keys_collide_are_reported_before_the_run(shop: Any, serve
     assert shop.run(options=("--no-input",)) == 0, shop.err
     before = _all(server)
 
-    found = _rehearsed(shop, code=1)
+    found = _dry_run(shop, code=1)
 
     assert "customer:5 and customer:6 would become one" in found["collision"]
     assert _all(server) == before
@@ -117,7 +117,7 @@ def test_a_dry_run_also_tries_the_way_back(shop: Any, server: Any) -> None:
     _mend(server)
     assert shop.command("migrate") == 0, shop.err
 
-    [passed] = _rehearsed(shop, "shop", "1", code=0)["passes"]
+    [passed] = _dry_run(shop, "shop", "1", code=0)["passes"]
 
     assert (passed["to"], passed["changed"]) == (1, 100)
 

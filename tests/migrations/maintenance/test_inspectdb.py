@@ -1,4 +1,4 @@
-"""inspectdb drafts models of hashes that nobody declared; what it writes can be imported, and reads them."""
+"""inspectdb prints models for undeclared hashes; the result can be imported, and reads them."""
 
 import importlib.util
 import json

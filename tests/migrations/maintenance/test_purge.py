@@ -1,4 +1,4 @@
-"""``purge``: what is kept aside goes, nothing else; and nothing that is gone is ever taken back."""
+"""``purge`` removes undo fields and nothing else; what it removed is never taken back."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ _SHAPES = ["    name: str\n    age: str\n", "    name: str\n    age: int\n", "  
 
 @pytest.fixture
 def shop(shop_project: Any, server: Any) -> Any:
-    """Fifty records at version 3: age was converted, name removed; both are kept aside."""
+    """Fifty records at version 3: age was converted, name removed; both left undo fields."""
     for path in (shop_project.root / "shop/redis_migrations").glob("*"):
         path.unlink()
     shop_project.settings("shop", url=server.url)
@@ -161,7 +161,7 @@ def test_the_way_back_through_what_was_purged_and_squashed_is_refused_for_the_pu
 
 def test_reading_the_status_writes_nothing_and_waits_for_no_client(shop: Any, server: Any) -> None:
     with server.client() as client:
-        client.hset("redis_models:{default}:control", "paused", "by somebody")
+        client.hset("redis_models:{default}:control", "paused", "by a user")
         with hold_lease(SyncClient(client, "test"), "default", life_s=60):
             before = client.execute_command("DEBUG", "DIGEST")
             assert shop.command("purge", "--dry-run") == 0, shop.err
@@ -172,7 +172,7 @@ def test_reading_the_status_writes_nothing_and_waits_for_no_client(shop: Any, se
 
 def test_what_was_said_to_a_run_that_died_does_not_hold_a_purge(shop: Any, server: Any) -> None:
     with server.client() as client:
-        client.hset("redis_models:{default}:control", "paused", "by somebody")
+        client.hset("redis_models:{default}:control", "paused", "by a user")
 
     assert _purged(shop)["records"] == 50
 

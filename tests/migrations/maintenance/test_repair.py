@@ -233,7 +233,7 @@ def test_a_value_that_another_client_changed_is_not_overwritten(lab: Lab, monkey
 _MEANWHILE: dict[str, tuple[Callable[[Any], object], int, str]] = {
     "it left the quarantine": (lambda client: client.hdel(_HELD, "probe:4"), 1, "left the quarantine in the meantime"),
     "it is gone": (lambda client: client.delete("probe:4"), 1, "no longer exists; nothing was set"),
-    "it is no hash": (lambda client: (client.delete("probe:4"), client.set("probe:4", "x")), 1, "probe:4"),
+    "it is not a hash": (lambda client: (client.delete("probe:4"), client.set("probe:4", "x")), 1, "probe:4"),
     "it has another stamp": (lambda client: client.hset("probe:4", "_v", "2"), 1, "was changed by another client"),
     "a field came": (lambda client: client.hdel("probe:4", "label"), 1, "was changed by another client"),
     "the lease is another one's": (lambda client: client.hincrby(_LEASE, "epoch", 1), 4, "lease"),

@@ -1,4 +1,4 @@
-"""What a rewrite of an earlier release left, where the access list refused it half-way, is named by verify."""
+"""verify names records that an earlier release left torn, because the access list refused part of a rewrite."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ def _torn_back(client: Any) -> None:
 
 
 def _ended(client: Any) -> None:
-    """Leave what a denied HPEXPIREAT left: the life span is the old field's."""
+    """Leave what a denied HPEXPIREAT left: the TTL is the old field's."""
     client.hset("customer:3", "name", "n3")
     client.execute_command("HPEXPIREAT", "customer:3", 4_000_000_000_000, "FIELDS", 1, "name")
 
@@ -68,7 +68,7 @@ def test_fields_of_a_version_that_no_file_has_are_undeclared(filled: Any) -> Non
 
     ran = filled.run("verify")
 
-    # Without the later file nobody knows that these fields are a later version's.
+    # Without the later file, the fields of the later version are unknown.
     assert "note undeclared: 2" in ran.out
 
 
@@ -79,11 +79,11 @@ def test_an_extra_field_of_an_old_name_is_torn_only_if_it_is_what_was_kept(store
 
     store.register_model(Loose)
     record = {"_v": b"2", "id": b"1", "town": b"Rome", "_b2.0.town": b"Rome"}
-    shape, others = Loose.__mapper__, {"town"}
+    mapper, others = Loose.__mapper__, {"town"}
 
-    assert list(torn_fields(shape, record, others)) == ["town"]
-    assert list(torn_fields(shape, {**record, "town": b'"meant"'}, others)) == []
-    assert list(torn_fields(shape, {**record, "_v": b"9" * 5000}, others)) == []
+    assert list(torn_fields(mapper, record, others)) == ["town"]
+    assert list(torn_fields(mapper, {**record, "town": b'"meant"'}, others)) == []
+    assert list(torn_fields(mapper, {**record, "_v": b"9" * 5000}, others)) == []
 
 
 def test_a_record_that_is_not_at_the_version_is_not_called_torn(filled: Any) -> None:

@@ -252,7 +252,7 @@ def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(veri
         client.zadd("customer:__index", {f"customer:gone{number}": 0 for number in range(30)})
         exchange = SyncClient(client, "test")
         [app] = load_apps(load_settings("conf"))
-        chain, desk = load_chain("shop", app.migrations_path), ReceiptStore("default", "shop")
+        chain, receipts = load_chain("shop", app.migrations_path), ReceiptStore("default", "shop")
         scope = run(exchange, scope_of(StateStore("default", "shop"), chain, app.models))
         subjects = subjects_of(chain, [model.__mapper__ for model in app.models])
         stops = 0
@@ -271,17 +271,17 @@ def test_a_verification_that_stopped_at_any_page_goes_on_to_the_same_result(veri
                 return now
 
             try:
-                run(exchange, verify(Verification(desk, scope, subjects, die, clock=tick)))
+                run(exchange, verify(Verification(receipts, scope, subjects, die, clock=tick)))
             except KeyboardInterrupt:
                 stops += 1
-            job = Verification(desk, scope, subjects, lambda _: None)
-            receipt = run(exchange, verify(job, run(exchange, desk.unfinished())))
+            job = Verification(receipts, scope, subjects, lambda _: None)
+            receipt = run(exchange, verify(job, run(exchange, receipts.unfinished())))
 
             assert (receipt.records, receipt.problems) == ({"Customer": 2500}, {"unreadable": 24})
             assert receipt.notes == {"ended": 30}
-            run(exchange, desk.settle(receipt))
-            assert run(exchange, desk.unfinished()) is None
-            assert run(exchange, desk.receipt()) == receipt
+            run(exchange, receipts.settle(receipt))
+            assert run(exchange, receipts.unfinished()) is None
+            assert run(exchange, receipts.receipt()) == receipt
     assert stops > 4
 
 

@@ -1,4 +1,4 @@
-"""AlterTTL changes the life spans of records as its policy says, in the server and by Python, and back."""
+"""AlterTTL changes the TTLs of records as its policy says, in the server and by Python, and back."""
 
 import time
 from typing import cast
@@ -268,7 +268,7 @@ def test_changed_ttls_of_records_are_a_risk_that_the_plan_names() -> None:
 
     assert (operation.is_state_only, operation.risk, operation.is_destructive) == (False, Risk.EXPIRES, False)
     assert operation.describe() == "Alter TTL of M from 60 s to 3600 s (all records, spread)"
-    assert "unless" in operation.way_back()
+    assert "unless" in operation.describe_reverse()
 
 
 @pytest.mark.parametrize(

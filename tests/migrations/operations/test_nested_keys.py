@@ -117,7 +117,7 @@ def test_a_key_gets_another_type(order: Make) -> None:
 def test_a_key_that_becomes_optional_touches_no_record(order: Make) -> None:
     lines = order({"lines": LINES}, AlterField("Order", "lines.name", "str", "NotRequired[str | None]"))
 
-    assert lines.route.version_steps[0].steps == ()
+    assert lines.path.version_steps[0].steps == ()
 
 
 def test_a_key_is_converted_by_functions_both_ways(order: Make) -> None:
@@ -259,6 +259,6 @@ def test_risks_and_ways_back_are_listed() -> None:
     assert RemoveField("Order", "address.zip").is_destructive
     assert (
         AlterField("Order", "s", "str", "str", MapValues({"a": "b"}))
-        .way_back()
+        .describe_reverse()
         .endswith("those changed since are converted by the reverse of MapValues(mapping={'a': 'b'}, back=None)")
     )

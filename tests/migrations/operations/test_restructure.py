@@ -163,6 +163,6 @@ def test_descriptions_and_ways_back() -> None:
         "Split field name of Order into first, last",
         "Merge fields first, last of Order into name",
     ]
-    assert SPLIT.way_back().endswith("those changed or created since go through merge=")
+    assert SPLIT.describe_reverse().endswith("those changed or created since go through merge=")
     assert FlattenField("Order", "address", INTO).describe().endswith("address of Order into address_city, address_zip")
-    assert NestFields("Order", {"a": "x"}, "b").way_back().endswith("become fields again")
+    assert NestFields("Order", {"a": "x"}, "b").describe_reverse().endswith("become fields again")

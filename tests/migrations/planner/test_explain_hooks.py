@@ -121,17 +121,17 @@ def test_a_secret_that_a_hook_reads_is_stars(hotel: Any, field: str, config: str
     assert leak[::-1] not in output
 
 
-@pytest.mark.parametrize(("config", "is_told"), [
+@pytest.mark.parametrize(("config", "is_shown"), [
     ("pass", True), ("model_config = ConfigDict(hide_input_in_errors=True)", False)
 ])  # fmt: skip
-def test_a_record_that_the_hook_refuses_is_shown_as_it_is_stored(hotel: Any, config: str, is_told: bool) -> None:
+def test_a_record_that_the_hook_refuses_is_shown_as_it_is_stored(hotel: Any, config: str, is_shown: bool) -> None:
     with hotel.server.client() as client:
         client.hset("guest:a", "town", "broken")
 
     output = _explain(hotel, _LATER, 2, config=config)
 
     assert "version 2 is shown as it is stored: it cannot be read through Guest.deserialize_partially" in output
-    assert ("broken" in output) is is_told
+    assert ("broken" in output) is is_shown
 
 
 def test_a_made_up_record_is_plain_as_no_hook_has_made_it(hotel: Any) -> None:

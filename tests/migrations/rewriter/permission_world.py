@@ -34,15 +34,15 @@ def commands(client: Any) -> list[str]:
 
 
 class World:
-    """Who fills and looks; and bob, who calls scripts and lacks rights."""
+    """Who fills and looks; and bob, who calls scripts and lacks permissions."""
 
     def __init__(self, client: redis.Redis, bob: redis.Redis, has_field_lives: bool) -> None:
         self.client: Any = client
         self.bob: Any = bob
         self.has_field_lives = has_field_lives
 
-    def allow(self, *rights: str) -> None:
-        self.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *rights)
+    def allow(self, *permissions: str) -> None:
+        self.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *permissions)
 
     def put(self, key: str, fields: Mapping[str, str | int], *ending: str) -> None:
         self.client.hset(key, mapping=dict(fields))
@@ -85,11 +85,11 @@ class World:
     def try_without(self, fill: Callable[["World"], None], act: Callable[["World"], object]) -> list[str]:
         """Do something without each command in turn; give those without which it was refused."""
 
-        def begin(*rights: str) -> dict[bytes, object]:
+        def begin(*permissions: str) -> dict[bytes, object]:
             self.client.flushall()
             self.client.hset(LEASE_KEY, mapping={"epoch": 7, "holder": "bob"})
             fill(self)
-            self.allow(*rights)
+            self.allow(*permissions)
             return self.state()
 
         before = begin()
@@ -105,5 +105,5 @@ class World:
                 assert self.state() == before, f"without {command}, a part was done"
                 assert "nothing of it was executed; grant it" in str(exc)
             else:
-                assert self.state() == after, f"without {command}, not all of it was done, and nobody was told"
+                assert self.state() == after, f"without {command}, not all of it was done, and no error was raised"
         return missed

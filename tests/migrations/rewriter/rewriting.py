@@ -20,8 +20,8 @@ FENCE = Fence(LEASE, 7, False)
 KEY = b"m:1"
 
 
-def route_of(*stages: list[Step]) -> UpgradePath:
-    return UpgradePath("M", tuple(VersionStep(n, n + 1, tuple(steps)) for n, steps in enumerate(stages, 1)), 1)
+def path_of(*version_steps: list[Step]) -> UpgradePath:
+    return UpgradePath("M", tuple(VersionStep(n, n + 1, tuple(steps)) for n, steps in enumerate(version_steps, 1)), 1)
 
 
 def put(client: redis.Redis, record: Mapping[str, bytes], key: bytes = KEY) -> None:

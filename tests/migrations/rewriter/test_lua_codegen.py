@@ -1,4 +1,4 @@
-"""Scripts that are written for a migration: none stops half-way through a record, however large or strange it is."""
+"""Generated scripts rewrite a record completely or not at all, however large or strange it is."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ _bytes: Final = st.sampled_from(_STRANGE).map(lambda raw: raw.encode("utf-8", "s
 )
 
 
-def _route(*steps: Step) -> UpgradePath:
+def _path(*steps: Step) -> UpgradePath:
     return UpgradePath("M", (VersionStep(1, 2, steps),), 1)
 
 
@@ -71,7 +71,7 @@ def test_a_server_without_field_ttl_commands_leaves_the_record_whole(
     client.execute_command("HPEXPIREAT", _KEY, 4_000_000_000_000, "FIELDS", 1, "a")
 
     with server.client(username="bob", password="pw") as bob, pytest.raises(ServerRefusedError, match="hpexpiretime"):
-        _rewritten(SyncClient(bob, "test"), _route(Move("a", "b"), Put("c", b"new")), has_field_lives=True)
+        _rewritten(SyncClient(bob, "test"), _path(Move("a", "b"), Put("c", b"new")), has_field_lives=True)
 
     client.execute_command("ACL", "DELUSER", "bob")
     assert _stored(client) == record
@@ -90,7 +90,7 @@ _MANY: Final[dict[str, Callable[[int], Step]]] = {
 def test_many_fields_are_changed_by_lua_and_by_python(
     client: redis.Redis, driver: SyncClient, step: str, count: int
 ) -> None:
-    upgrade_path = _route(*(_MANY[step](number) for number in range(count)))
+    upgrade_path = _path(*(_MANY[step](number) for number in range(count)))
     record = {f"f{number}": b"%d" % number for number in range(count)} | {"_v": b"1"}
     _put(client, record)
 
@@ -124,7 +124,7 @@ _steps: Final = st.one_of(
 def test_names_and_bytes_of_every_kind_are_written_as_they_are(
     client: redis.Redis, driver: SyncClient, steps: list[Step], data: Any, is_stamped: bool
 ) -> None:
-    upgrade_path = _route(*steps)
+    upgrade_path = _path(*steps)
     named = sorted({name for step in steps for name in _fields_of(step)})
     # What a conversion does not know is refused by Python as well; whether it may be is not what is tested.
     known = {step.name: sorted(step.inputs or ()) for step in steps if isinstance(step, Convert)}

@@ -70,12 +70,12 @@ ROUTES: Final[dict[str, Sequence[Step]]] = {
     "end, rename, remove": [Expire("all", 5_000_000_000), Move("a", "c"), Drop("b", None)],
     "end twice": [Expire("all", 5_000_000_000), Expire("shorten", 2_000_000_000)],
     "many": [Put(f"f{number}", b"new") for number in range(80)] + [Drop("a", None), Move("b", "c")],
-    "so many that names are no arguments": [Move(f"f{number}", f"g{number}") for number in range(160)],
+    "so many that names are not arguments": [Move(f"f{number}", f"g{number}") for number in range(160)],
 }
 
 
 class World:
-    """All records of two fields, each with and without life spans, and what becomes of them."""
+    """All records of two fields, with and without TTLs, and how they are rewritten."""
 
     def __init__(self, client: Any, *, has_lives: bool) -> None:
         self.client, self.has_lives = client, has_lives

@@ -1,4 +1,4 @@
-"""Records get other keys: whole, once, with their life spans, and back again; collisions are told before anything."""
+"""Records move to other keys once, whole, with their TTLs, and back again; collisions are reported first."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -338,7 +338,7 @@ REFUSED: dict[str, tuple[Step, Step, str]] = {
         ({}, []),
         "the model has these keys already",
     ),
-    "a primary key that is no field": (
+    "a primary key that is not a field": (
         ({"Customer": 2}, [AlterKeys("Customer", primary_key="code")]),
         ({}, []),
         "has no field 'code'",

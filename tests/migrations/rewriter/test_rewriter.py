@@ -30,8 +30,8 @@ from .rewriting import (
     drawn_steps,
     drawn_tables,
     on_paper,
+    path_of,
     put,
-    route_of,
     stored,
 )
 
@@ -40,22 +40,22 @@ Record = dict[bytes, bytes]
 
 def _without_python(program: Program) -> Program:
     """Give the program with a way on which Python fails at every record that the server leaves to it."""
-    return dataclasses.replace(program, route=UpgradePath("M", (), 99))
+    return dataclasses.replace(program, path=UpgradePath("M", (), 99))
 
 
 @given(
-    stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3),
+    version_steps=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3),
     record=drawn_records,
     is_stamped=st.booleans(),
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_script_does_what_the_steps_say_and_the_way_back_restores_the_bytes(
-    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes], is_stamped: bool
+    leased: tuple[redis.Redis, SyncClient], version_steps: list[list[Step]], record: dict[str, bytes], is_stamped: bool
 ) -> None:
     client, exchange = leased
     before = {**record, "other": b"x", **({"_v": b"1"} if is_stamped else {})}
-    upgrade_path = route_of(*stages)
-    target = len(stages) + 1
+    upgrade_path = path_of(*version_steps)
+    target = len(version_steps) + 1
     expected = on_paper(upgrade_path, before, target)
     put(client, before)
 
@@ -71,21 +71,21 @@ def test_the_script_does_what_the_steps_say_and_the_way_back_restores_the_bytes(
 
 
 _dense = st.lists(st.sampled_from(POOL), min_size=len(POOL), max_size=len(POOL)).map(
-    lambda images: dict(zip(POOL, images, strict=True))
+    lambda values: dict(zip(POOL, values, strict=True))
 )
 _conversions = st.builds(
     conversion, st.just("a"), _dense | drawn_tables, _dense, st.just(list(POOL)) | st.just([b"None"]), st.booleans()
 )
 
 
-@given(stages=st.lists(st.lists(_conversions, min_size=1, max_size=2), min_size=1, max_size=3))
+@given(version_steps=st.lists(st.lists(_conversions, min_size=1, max_size=2), min_size=1, max_size=3))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_conversions_in_the_server_store_the_undo_fields_that_python_would(
-    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]]
+    leased: tuple[redis.Redis, SyncClient], version_steps: list[list[Step]]
 ) -> None:
     client, exchange = leased
-    upgrade_path = route_of(*stages)
-    target = len(stages) + 1
+    upgrade_path = path_of(*version_steps)
+    target = len(version_steps) + 1
     keys = [b"m:%d" % number for number in range(len(POOL))]
     records = {key: {"a": raw, "_v": b"1"} for key, raw in zip(keys, POOL, strict=True)}
     for key, record in records.items():
@@ -104,7 +104,7 @@ def test_composed_tables_know_what_one_alone_would_leave_to_python(leased: tuple
     client, exchange = leased
     fill = conversion("a", {b"None": b"0"}, {}, [b"None"], leaves_others=True)
     invert = conversion("b", {b"0": b"1", b"1": b"0"}, {b"0": b"1", b"1": b"0"}, [b"0", b"1"], leaves_others=False)
-    program = compile_program(route_of([fill, Move("a", "b")], [invert]), 3)
+    program = compile_program(path_of([fill, Move("a", "b")], [invert]), 3)
     for key, raw in (("m:1", "None"), ("m:2", "1"), ("m:3", "2"), ("m:4", "null")):
         client.hset(key, mapping={"a": raw, "_v": "1"})
 
@@ -118,7 +118,7 @@ def test_composed_tables_know_what_one_alone_would_leave_to_python(leased: tuple
 
 def test_each_record_fares_as_its_stamp_says(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    program = compile_program(route_of([Move("a", "b")]), 2)
+    program = compile_program(path_of([Move("a", "b")]), 2)
     stamps = {"m:there": "2", "m:older": "1", "m:newer": "9", "m:strange": "x"}
     for key, stamp in stamps.items():
         client.hset(key, mapping={"a": "x", "_v": stamp})
@@ -139,7 +139,7 @@ def test_a_constant_that_cannot_be_converted_leaves_the_records_to_python(
 ) -> None:
     client, exchange = leased
     convert = conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x"], leaves_others=False)
-    upgrade_path = route_of([Put("a", b"x"), convert], [Put("a", b"z"), convert])
+    upgrade_path = path_of([Put("a", b"x"), convert], [Put("a", b"z"), convert])
     client.hset("m:1", mapping={"_v": "1"})
     client.hset("m:2", mapping={"_v": "2"})
 
@@ -153,15 +153,15 @@ def test_a_constant_that_cannot_be_converted_leaves_the_records_to_python(
     }  # fmt: skip
 
 
-@given(stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
+@given(version_steps=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_compare_and_set_does_what_the_steps_say(
-    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
+    leased: tuple[redis.Redis, SyncClient], version_steps: list[list[Step]], record: dict[str, bytes]
 ) -> None:
     client, exchange = leased
     before = {**record, "other": b"x", "_v": b"1"}
-    upgrade_path = route_of(*stages)
-    target = len(stages) + 1
+    upgrade_path = path_of(*version_steps)
+    target = len(version_steps) + 1
     expected = on_paper(upgrade_path, before, target)
     assume(expected is not None)
     put(client, before)
@@ -171,17 +171,17 @@ def test_compare_and_set_does_what_the_steps_say(
     assert run(exchange, rewrite_here(FENCE, upgrade_path, target, [KEY], 100)) == Outcome(skipped=1)
 
 
-@given(stages=st.lists(st.lists(drawn_steps, max_size=3), min_size=2, max_size=3), record=drawn_records)
+@given(version_steps=st.lists(st.lists(drawn_steps, max_size=3), min_size=2, max_size=3), record=drawn_records)
 @settings(max_examples=200, deadline=None)
 def test_one_pass_over_several_versions_equals_one_pass_for_each(
-    stages: list[list[Step]], record: dict[str, bytes]
+    version_steps: list[list[Step]], record: dict[str, bytes]
 ) -> None:
-    upgrade_path = route_of(*stages)
-    fused = on_paper(upgrade_path, record, len(stages) + 1)
+    upgrade_path = path_of(*version_steps)
+    fused = on_paper(upgrade_path, record, len(version_steps) + 1)
     assume(fused is not None)
 
     one_by_one: Mapping[str, bytes] = record
-    for target in range(2, len(stages) + 2):
+    for target in range(2, len(version_steps) + 2):
         one_by_one = upgrade_path.rewrite(one_by_one, target).fields
 
     assert fused == one_by_one
@@ -189,7 +189,7 @@ def test_one_pass_over_several_versions_equals_one_pass_for_each(
 
 def test_records_of_several_versions_are_brought_up_in_one_script(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    upgrade_path = route_of([Move("a", "b")], [Put("c", b"new")])
+    upgrade_path = path_of([Move("a", "b")], [Put("c", b"new")])
     client.hset("m:old", "a", "1")
     client.hset("m:mid", mapping={"b": "2", "_v": "2"})
     client.hset("m:done", mapping={"b": "3", "c": "mine", "_v": "3"})
@@ -205,7 +205,7 @@ def test_records_of_several_versions_are_brought_up_in_one_script(leased: tuple[
 
 def test_a_runner_whose_epoch_is_over_changes_nothing(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
-    upgrade_path = route_of([Put("a", b"new")])
+    upgrade_path = path_of([Put("a", b"new")])
     client.hset("m:1", "a", "old")
     client.hset(LEASE, "epoch", 8)
 
@@ -221,7 +221,7 @@ def test_keys_that_do_not_hold_a_hash_and_unknown_stamps_are_reported_and_left_a
     leased: tuple[redis.Redis, SyncClient],
 ) -> None:
     client, exchange = leased
-    upgrade_path = route_of([Put("a", b"new")])
+    upgrade_path = path_of([Put("a", b"new")])
     client.set("m:text", "x")
     client.hset("m:future", mapping={"a": "1", "_v": "9"})
     client.hset("m:ok", "a", "1")
@@ -245,10 +245,10 @@ def test_a_record_written_between_read_and_write_is_computed_again(leased: tuple
 
     def double(draft: RecordEdit) -> None:
         if next(writes) < 2:
-            client.hincrby("m:1", "n", 1)  # somebody else, just in time
+            client.hincrby("m:1", "n", 1)  # another client, just in time
         draft.set("n", b"%d" % (2 * int(draft.get("n") or b"0")))
 
-    upgrade_path = route_of([Compute("double", double, None, lambda name, raw, other: False)])
+    upgrade_path = path_of([Compute("double", double, None, lambda name, raw, other: False)])
     client.hset("m:1", mapping={"n": 5, "free": 0})
 
     assert run(exchange, rewrite_here(FENCE, upgrade_path, 2, [b"m:1"], 100)) == Outcome(changed=1)
@@ -264,7 +264,7 @@ def test_a_write_to_a_field_that_a_function_does_not_read_is_not_a_conflict(
         client.hincrby("m:1", "hits", 1)
         draft.set("n", (draft.get("n") or b"") + b"!")
 
-    upgrade_path = route_of([Compute("mark", mark, None, lambda name, raw, other: False)])
+    upgrade_path = path_of([Compute("mark", mark, None, lambda name, raw, other: False)])
     client.hset("m:1", mapping={"n": 5, "hits": 0})
 
     assert run(exchange, rewrite_here(FENCE, upgrade_path, 2, [b"m:1"], 100)) == Outcome(changed=1)
@@ -275,8 +275,8 @@ def test_a_write_to_a_field_that_a_function_does_not_read_is_not_a_conflict(
 def test_ttls_of_keys_and_fields_are_copied(leased: tuple[redis.Redis, SyncClient]) -> None:
     client, exchange = leased
     fence = Fence(LEASE, 7, True)
-    by_server = route_of([Move("a", "b"), Put("c", b"new")])
-    by_python = route_of([Move("a", "b"), Compute("c", set_c, None, lambda name, raw, other: False)])
+    by_server = path_of([Move("a", "b"), Put("c", b"new")])
+    by_python = path_of([Move("a", "b"), Compute("c", set_c, None, lambda name, raw, other: False)])
     for key, upgrade_path in (("m:1", by_server), ("m:2", by_python)):
         client.hset(key, mapping={"a": "1", "c": "2", "d": "3"})
         exchange.exchange(

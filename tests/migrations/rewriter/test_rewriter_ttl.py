@@ -15,7 +15,7 @@ from redis_models.migrations.rewriter.compare_and_set import rewrite_here
 from redis_models.migrations.rewriter.program import compile_program
 from redis_models.migrations.rewriter.server_side import rewrite_in_server
 
-from .rewriting import KEY, LEASE, conversion, drawn_records, drawn_steps, on_paper, put, route_of, stored
+from .rewriting import KEY, LEASE, conversion, drawn_records, drawn_steps, on_paper, path_of, put, stored
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
@@ -24,7 +24,7 @@ def test_a_converted_field_keeps_its_ttl_and_a_renamed_field_does_not_inherit_on
 ) -> None:
     client, exchange = leased
     twist = conversion("a", {b"x": b"y", b"z": b"z"}, {}, [b"x", b"z"], leaves_others=False)
-    upgrade_path = route_of([twist, Move("b", "c"), Expire("shorten", 10**12)])
+    upgrade_path = path_of([twist, Move("b", "c"), Expire("shorten", 10**12)])
     for key, raw in ((b"m:1", "x"), (b"m:2", "z")):
         client.hset(key, mapping={"a": raw, "b": "same", "c": "same", "_v": "1"})
         exchange.exchange([("HPEXPIREAT", key, 3_000_000_000_001, "FIELDS", 1, name) for name in ("a", "c")])
@@ -44,7 +44,7 @@ def test_an_undo_field_keeps_its_ttl_and_comes_back_with_it(
 ) -> None:
     client, exchange = leased
     fence = Fence(LEASE, 7, True)
-    upgrade_path = route_of([Drop("a", b"back"), Move("b", "c")], [Drop("c"), Put("a", b"new")])
+    upgrade_path = path_of([Drop("a", b"back"), Move("b", "c")], [Drop("c"), Put("a", b"new")])
     client.hset("m:1", mapping={"a": "1", "b": "2", "c": "3", "d": "4", "_v": "1"})
     names = ("a", "b", "c", "d")
     lives = [3_000_000_000_001, 3_000_000_000_002, 3_000_000_000_003, -1]
@@ -57,8 +57,8 @@ def test_an_undo_field_keeps_its_ttl_and_comes_back_with_it(
     else:
         run(exchange, rewrite_here(fence, upgrade_path, 3, [KEY], 100))
 
-    aside = ("_b2.0.a", "_b2.1.c", "_b3.0.c", "a")
-    assert exchange.exchange([("HPEXPIRETIME", KEY, "FIELDS", 4, *aside)]) == [
+    fields = ("_b2.0.a", "_b2.1.c", "_b3.0.c", "a")
+    assert exchange.exchange([("HPEXPIRETIME", KEY, "FIELDS", 4, *fields)]) == [
         [3_000_000_000_001, 3_000_000_000_003, 3_000_000_000_002, -1]
     ]
     run(exchange, rewrite_here(fence, upgrade_path, 1, [KEY], 100))
@@ -67,13 +67,13 @@ def test_an_undo_field_keeps_its_ttl_and_comes_back_with_it(
 
 
 @pytest.mark.needs_command("HPEXPIRETIME")
-@given(stages=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
+@given(version_steps=st.lists(st.lists(drawn_steps, max_size=4), min_size=1, max_size=3), record=drawn_records)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_ttls_of_fields_are_the_same_by_lua_and_python_and_come_back(
-    leased: tuple[redis.Redis, SyncClient], stages: list[list[Step]], record: dict[str, bytes]
+    leased: tuple[redis.Redis, SyncClient], version_steps: list[list[Step]], record: dict[str, bytes]
 ) -> None:
     client, exchange = leased
-    fence, upgrade_path, target = Fence(LEASE, 7, True), route_of(*stages), len(stages) + 1
+    fence, upgrade_path, target = Fence(LEASE, 7, True), path_of(*version_steps), len(version_steps) + 1
     before = {**record, "_v": b"1"}
     assume(record and on_paper(upgrade_path, before, target) is not None)
     for key in (b"m:1", b"m:2"):

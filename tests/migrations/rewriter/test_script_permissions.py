@@ -22,7 +22,7 @@ from redis_models.migrations.state import lease, quarantine, store
 from .permission_world import LEASE_KEY, World
 
 
-def _route(*steps: Step) -> UpgradePath:
+def _path(*steps: Step) -> UpgradePath:
     return UpgradePath("M", (VersionStep(1, 2, steps),), 1)
 
 
@@ -43,12 +43,12 @@ _STEPS: Final[dict[str, tuple[Step, ...]]] = {
     "drop with a way back": (Drop("nothing", b"none"),),
     "convert": (_CONVERT,),
     "convert and rename": (_CONVERT, Move("name", "full_name")),
-    "life span": (Expire("all", 600_000),),
-    "life span, jitter": (Expire("jitter", 600_000),),
-    "life span, shorten": (Expire("shorten", 600_000),),
+    "TTL": (Expire("all", 600_000),),
+    "TTL, jitter": (Expire("jitter", 600_000),),
+    "TTL, shorten": (Expire("shorten", 600_000),),
     "for ever": (Expire("all", 0),),
     "rename and for ever": (Move("name", "full_name"), Expire("all", 0)),
-    "rename and life span": (Drop("size"), Move("name", "full_name"), Expire("all", 600_000)),
+    "rename and TTL": (Drop("size"), Move("name", "full_name"), Expire("all", 600_000)),
 }
 _RECORDS: Final = ("usual", "unstamped", "fields end", "stray")
 
@@ -59,7 +59,7 @@ def _fill_records(kind: str, stamp: int = 1) -> Callable[[World], None]:
             fields: dict[str, str | int] = {"id": number, "name": "ann", "size": 5, "_v": stamp}
             if kind == "unstamped":
                 del fields["_v"]
-            if kind == "large":  # of an encoding that may have life spans of fields
+            if kind == "large":  # an encoding that allows TTLs of fields
                 fields["note"] = "x" * 100
             if kind == "stray":
                 fields |= {"stray": "old", "full_name": "older"}
@@ -87,7 +87,7 @@ def _rewrite(upgrade_path: UpgradePath, target: int, *, is_in_server: bool) -> C
 @pytest.mark.parametrize("kind", _RECORDS)
 @pytest.mark.parametrize("what", _STEPS)
 def test_a_record_is_rewritten_whole_or_not_at_all(world: World, what: str, kind: str, is_in_server: bool) -> None:
-    act = _rewrite(_route(*_STEPS[what]), 2, is_in_server=is_in_server)
+    act = _rewrite(_path(*_STEPS[what]), 2, is_in_server=is_in_server)
 
     missed = world.try_without(_fill_records(kind), act)
 
@@ -97,7 +97,7 @@ def test_a_record_is_rewritten_whole_or_not_at_all(world: World, what: str, kind
 @pytest.mark.parametrize("kind", _RECORDS)
 @pytest.mark.parametrize("what", _STEPS)
 def test_a_record_is_taken_back_whole_or_not_at_all(world: World, what: str, kind: str) -> None:
-    upgrade_path = _route(*_STEPS[what])
+    upgrade_path = _path(*_STEPS[what])
 
     def fill(world: World) -> None:
         _fill_records(kind)(world)
@@ -117,7 +117,7 @@ def _fill_index(world: World) -> None:
     world.client.zadd(_INDEX, {f"m:{number}": 0 for number in range(3)})
 
 
-def _fill_index_to_mend(world: World) -> None:
+def _fill_index_to_repair(world: World) -> None:
     _fill_records("usual")(world)
     world.client.zadd(_INDEX, {"m:gone": 0, "m:1": 5})
 
@@ -147,7 +147,7 @@ def _fill_quarantine(world: World) -> None:
     _fill_books(world)
 
 
-def _fill_mendable(world: World) -> None:
+def _fill_repairable(world: World) -> None:
     _fill_records("fields end")(world)
     _fill_books(world)
 
@@ -175,7 +175,7 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
         ),
     ),
     "forget what is gone": (
-        _fill_index_to_mend,
+        _fill_index_to_repair,
         lambda world: world.call(
             _script(rename_keys, "_MOVE"),
             [*_RENAMED, "m:gone", "n:gone"],
@@ -183,7 +183,7 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
         ),
     ),
     "mend an index": (
-        _fill_index_to_mend,
+        _fill_index_to_repair,
         lambda world: world.call(_script(verify, "_INDEX"), [_INDEX, "m:0", "m:gone", "m:1"], ["1"]),
     ),
     "adopt": (
@@ -265,7 +265,7 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
         lambda world: world.call(_script(retry, "_DROP"), [LEASE_KEY, "quarantine", "m:0", _INDEX], [7, *_SEEN]),
     ),
     "mend": (
-        _fill_mendable,
+        _fill_repairable,
         lambda world: world.call(
             _script(repair, "_REPAIR"),
             [LEASE_KEY, "quarantine", "m:0"],
@@ -311,7 +311,7 @@ def test_a_right_that_is_not_needed_is_not_asked_for(world: World, what: str, de
         ("fill", "usual", "hdel"), ("fill", "unstamped", "hdel"), ("fill", "fields end", "hdel"),
         ("drop with a way back", "usual", "hdel"), ("drop with a way back", "unstamped", "hdel"),
         ("rename", "unstamped", "hpexpireat"), ("fill over a stray", "usual", "hpexpireat"),
-        ("life span", "usual", "persist"), ("for ever", "usual", "pexpireat"), ("rename", "unstamped", "pexpireat"),
+        ("TTL", "usual", "persist"), ("for ever", "usual", "pexpireat"), ("rename", "unstamped", "pexpireat"),
         ("rename", "large", "hpexpiretime"), ("rename", "stray", "hpexpireat"), ("convert", "stray", "hpexpireat"),
     ],
 )  # fmt: skip
@@ -319,13 +319,13 @@ def test_a_right_that_is_not_needed_is_not_asked_for(world: World, what: str, de
 def test_an_undo_is_not_overwritten_by_a_script_that_rewrites_records(
     world: World, what: str, kind: str, denied: str, is_in_server: bool
 ) -> None:
-    act = _rewrite(_route(*_STEPS[what]), 2, is_in_server=is_in_server)
+    act = _rewrite(_path(*_STEPS[what]), 2, is_in_server=is_in_server)
 
     assert denied.upper() not in world.try_without(_fill_records(kind), act)
 
 
 def test_a_script_that_was_refused_goes_on_when_the_right_is_there(world: World) -> None:
-    act = _rewrite(_route(Move("name", "full_name")), 2, is_in_server=True)
+    act = _rewrite(_path(Move("name", "full_name")), 2, is_in_server=True)
     _fill_records("fields end")(world)
     world.client.hset(LEASE_KEY, "epoch", 7)
     world.allow("-hdel")

@@ -147,7 +147,7 @@ class TestNotes:
         assert scripts.state() == before
 
 
-def _mend(scripts: Scripts, expected: tuple[Any, ...], *values: Any, epoch: int = 7) -> Any:
+def _repair(scripts: Scripts, expected: tuple[Any, ...], *values: Any, epoch: int = 7) -> Any:
     keys = [LEASE, "quarantine", "m:a"]
     return scripts.call(repair, "_REPAIR", keys, [epoch, len(expected) // 3, *expected, *values])
 
@@ -162,7 +162,7 @@ class TestMend:
         return scripts
 
     def test_fields_are_set_where_all_is_as_it_was(self, noted: Scripts) -> None:
-        assert _mend(noted, ("age", "1", "old", "note", "0", ""), "age", "7", "note", "x") == b"OK"
+        assert _repair(noted, ("age", "1", "old", "note", "0", ""), "age", "7", "note", "x") == b"OK"
         assert noted.client.hgetall("m:a") == {b"_v": b"1", b"id": b"a", b"age": b"7", b"note": b"x"}
 
     @pytest.mark.parametrize(
@@ -171,24 +171,24 @@ class TestMend:
     def test_what_was_changed_is_not_set(self, noted: Scripts, expected: tuple[str, ...]) -> None:
         before = noted.state()
 
-        assert _mend(noted, expected, "age", "7") == b"CHANGED"
+        assert _repair(noted, expected, "age", "7") == b"CHANGED"
         assert noted.state() == before
 
     def test_what_left_the_quarantine_or_is_gone_or_no_hash_is_left_alone(self, noted: Scripts) -> None:
-        assert _mend(noted, (), "age", "7", epoch=6) == b"FENCED"
+        assert _repair(noted, (), "age", "7", epoch=6) == b"FENCED"
         noted.client.delete("m:a")
-        assert _mend(noted, (), "age", "7") == b"GONE"
+        assert _repair(noted, (), "age", "7") == b"GONE"
         noted.client.set("m:a", "text")
-        assert _mend(noted, ("age", "1", "old"), "age", "7") == b"TYPE"
+        assert _repair(noted, ("age", "1", "old"), "age", "7") == b"TYPE"
         noted.client.delete("quarantine")
-        assert _mend(noted, (), "age", "7") == b"OUT"
+        assert _repair(noted, (), "age", "7") == b"OUT"
         assert noted.client.get("m:a") == b"text"
 
     @pytest.mark.needs_command("HPEXPIREAT")
     def test_ttls_of_fields_stay_and_none_is_added(self, noted: Scripts) -> None:
         noted.client.execute_command("HPEXPIREAT", "m:a", 4_000_000_000_000, "FIELDS", 1, "age")
 
-        assert _mend(noted, (), "age", "7", "id", "b") == b"OK"
+        assert _repair(noted, (), "age", "7", "id", "b") == b"OK"
 
         assert noted.client.execute_command("HPEXPIRETIME", "m:a", "FIELDS", 2, "age", "id") == [4_000_000_000_000, -1]
 

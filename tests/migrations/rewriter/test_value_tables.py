@@ -115,7 +115,7 @@ def test_what_the_library_stores_needs_no_python(
     raws: list[bytes],
 ) -> None:
     upgrade_path = _alter(old, new, convert)
-    without_python = dataclasses.replace(compile_program(upgrade_path, 2), route=UpgradePath("M", (), 99))
+    without_python = dataclasses.replace(compile_program(upgrade_path, 2), path=UpgradePath("M", (), 99))
     keys = [b"m:%d" % number for number in range(len(raws))]
     for key, raw in zip(keys, raws, strict=True):
         client.hset(key, mapping={"f": raw, "_v": "1"})

@@ -47,7 +47,7 @@ class Pair(enum.Enum):
 
 
 class Address(BaseModel):
-    """Where somebody lives."""
+    """Where a person lives."""
 
     zip: int | None = None
     city: str

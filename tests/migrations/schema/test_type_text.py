@@ -61,7 +61,7 @@ Odd = enum.Enum("Odd", {"class": 1, "a-b": "x", "plain": 2})
 
 
 class Address(BaseModel):
-    """Where somebody lives."""
+    """Where a person lives."""
 
     zip: int | None = None
     city: str

@@ -24,7 +24,7 @@ class Airline(enum.StrEnum):
 
 
 class Address(BaseModel):
-    """Where somebody lives."""
+    """Where a person lives."""
 
     zip: int | None = None
     city: str

@@ -12,7 +12,7 @@ from redis_models.client.drivers import run
 from redis_models.errors import DriftError
 from redis_models.migrations.state.control import read_control
 
-from ..executor.slow import SlowShop, await_told, told
+from ..executor.slow import SlowShop, await_progress, next_progress
 
 _COUNT = 300
 
@@ -35,8 +35,8 @@ class Shop(SlowShop):
 
     def scripts_of(self, running: Any, count: int) -> int:
         """Count how many scripts the run takes for its next records, about ``count`` of them."""
-        began, calls = told(running)["changed"], self._scripts()
-        await_told(running, lambda now: now["changed"] >= began + count)
+        began, calls = next_progress(running)["changed"], self._scripts()
+        await_progress(running, lambda now: now["changed"] >= began + count)
         return self._scripts() - calls
 
     def _scripts(self) -> int:
@@ -56,13 +56,13 @@ def shop(project: Any) -> Shop:
 
 
 def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, until: Callable[..., None]) -> None:
-    nobody = shop.status()
+    idle = shop.status()
     running = shop.start()
     shown = shop.say("--status")
     paused = shop.say("--pause")
-    await_told(running, lambda now: now["pace"].startswith("waits: paused by"))
+    await_progress(running, lambda now: now["pace"].startswith("waits: paused by"))
     until(lambda: shop.pace().startswith("waits: paused by"))
-    shown_paused, told_paused = shop.say("--status"), shop.status()
+    shown_paused, paused = shop.say("--status"), shop.status()
     stored, asked = shop.project.records(), shop.pings()
     until(lambda: shop.pings() > asked + 60)  # more than two decisions
     shop.hurry()
@@ -72,14 +72,14 @@ def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, un
     resumed = shop.say("--resume")
     done = shop.project.end(running)
 
-    assert (nobody["runner"], nobody["apps"]["shop"]) == (None, {"run": None, "quarantined": 0})
+    assert (idle["runner"], idle["apps"]["shop"]) == (None, {"run": None, "quarantined": 0})
     assert (paused.code, resumed.code, done.code) == (0, 0, 0)
     assert f"Runner: {os.uname().nodename} (process {running.pid}); its lease expires in" in shown.out
     assert "shop: running, target 0003_retype" in shown.out
     assert "'migrate --resume' resumes it" in paused.out
     assert "'migrate --resume' resumes it" in shown_paused.out
-    assert f"pid {os.getpid()} user" in told_paused["paused"]  # who paused it
-    run = told_paused["apps"]["shop"]["run"]
+    assert f"pid {os.getpid()} user" in paused["paused"]  # who paused it
+    run = paused["apps"]["shop"]["run"]
     assert (run["name"], run["target"]) == ("0003_retype", 3)
     assert 0 < run["changed"] <= run["seen"] < _COUNT
     assert json.loads(done.out)["apps"]["shop"]["changed"] == {"Customer": _COUNT}
@@ -92,7 +92,7 @@ def test_limits_that_are_set_from_another_process_count_at_once(shop: Shop, unti
     smaller = shop.say("--set", "batch=2")
     until(lambda: shop.scripts_of(running, 20) >= 10)  # were four
     slower = shop.say("--set", "max-latency-ms=0.0001", "--set", "batch=40")
-    slowed = await_told(running, lambda now: now["pace"])
+    slowed = await_progress(running, lambda now: now["pace"])
     shop.say("--set", "max-latency-ms=0")
     shop.hurry()
     done = shop.project.end(running)
@@ -109,17 +109,17 @@ def test_a_run_that_was_paused_and_killed_is_finished_by_a_plain_migrate(
 ) -> None:
     running = shop.start()
     shop.say("--pause")
-    await_told(running, lambda now: now["pace"].startswith("waits: paused"))
+    await_progress(running, lambda now: now["pace"].startswith("waits: paused"))
     running.kill()
     running.wait()
 
     stopped = shop.say("--status")
-    nobody = shop.say("--resume")
+    idle = shop.say("--resume")
     done = shop.migrate()
 
     assert "shop: stopped before it was complete, target 0003_retype" in stopped.out
     assert "No run is active." in stopped.out
-    assert nobody.code == 1
+    assert idle.code == 1
     assert done.code == 0
     shop.assert_whole()
 
@@ -129,7 +129,7 @@ def test_ctrl_c_is_a_pause(shop: Shop, is_paused: bool) -> None:
     running = shop.start()
     if is_paused:
         shop.say("--pause")
-        await_told(running, lambda now: now["pace"].startswith("waits: paused"))
+        await_progress(running, lambda now: now["pace"].startswith("waits: paused"))
     running.send_signal(signal.SIGINT)
 
     ended = shop.project.end(running)

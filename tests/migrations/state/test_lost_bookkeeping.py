@@ -26,7 +26,7 @@ _STEPS: list[Step] = [
 ]
 
 
-class _Deed:
+class _Intervention:
     """Something that is done once, after so many exchanges."""
 
     def __init__(self, left: int, do: Callable[[], object]) -> None:
@@ -63,12 +63,12 @@ def test_bookkeeping_that_is_deleted_during_a_run_costs_no_record(
 
     while True:
         _fill(database, links)
-        deed = _Deed(points + 1, delete)
+        intervention = _Intervention(points + 1, delete)
         try:
-            database.migrate(links, exchange=watched(deed))
+            database.migrate(links, exchange=watched(intervention))
         except RedisModelsError:
-            assert deed.is_done
-        if not deed.is_done:
+            assert intervention.is_done
+        if not intervention.is_done:
             break
         database.migrate(links)
         assert database.dump() == wanted
@@ -83,12 +83,12 @@ def test_nothing_comes_back_after_a_flush_during_the_run(
     links, points, refusals = chain(_CREATE, *_STEPS), 0, list[str]()
     while True:
         _fill(database, links)
-        deed, said = _Deed(points + 1, database.client.flushall), ""
+        intervention, said = _Intervention(points + 1, database.client.flushall), ""
         try:
-            database.migrate(links, exchange=watched(deed))
+            database.migrate(links, exchange=watched(intervention))
         except IncompleteError as exc:
             said = str(exc)
-        if not deed.is_done:
+        if not intervention.is_done:
             break
         # Neither a record nor a word about one: what is recorded would be recorded over nothing.
         assert not database.client.keys("*:shop") and database.dump() == {}
@@ -107,17 +107,17 @@ def test_a_ledger_that_is_deleted_during_a_run_is_not_started_again_by_it(
     while True:
         _fill(database, links)
         entries = database.client.hgetall(ledger)
-        deed = _Deed(points + 1, lambda: database.client.delete(ledger))
+        intervention = _Intervention(points + 1, lambda: database.client.delete(ledger))
         try:
-            database.migrate(links, exchange=watched(deed))
-            ended += deed.is_done
+            database.migrate(links, exchange=watched(intervention))
+            ended += intervention.is_done
         except RedisModelsError:
             database.client.hset(ledger, mapping=entries)  # as from a backup
             database.migrate(links)
             assert database.client.hlen(ledger) == 3
         else:
-            assert not deed.is_done or not database.client.exists(ledger)
-        if not deed.is_done:
+            assert not intervention.is_done or not database.client.exists(ledger)
+        if not intervention.is_done:
             break
         points += 1
 

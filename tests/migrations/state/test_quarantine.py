@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 _CONSENT = ("--yes", "--allow-destructive")
-_ASIDE = ("--on-error", "quarantine")
+_QUARANTINE = ("--on-error", "quarantine")
 _BAD = {
     b"customer:7": {b"age": b"old"},  # a function raises
     b"customer:8": {b"age": b"\xfe\xff"},  # no text
@@ -41,13 +41,13 @@ class Shop:
         """Run ``quarantine`` for people."""
         return self.say("quarantine", *arguments)
 
-    def told(self, *arguments: str) -> Any:
+    def records_of(self, *arguments: str) -> Any:
         """Run a command of ``quarantine`` for programs; give its records."""
         return json.loads(self.say("--json", "quarantine", *arguments).out)["records"]
 
     def held(self) -> set[str]:
         """Keys of the records in quarantine."""
-        return {message["key"] for message in self.told("list")}
+        return {message["key"] for message in self.records_of("list")}
 
     def dump(self) -> dict[bytes, Any]:
         """Everything but the bookkeeping, as it is stored."""
@@ -76,7 +76,7 @@ def shop(project: Any) -> Shop:
 
 
 def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_they_are(shop: Shop) -> None:
-    done = shop.migrate(*_ASIDE)
+    done = shop.migrate(*_QUARANTINE)
     listed, shown = shop.quarantine("list"), shop.quarantine("show", "customer:7")
     status = shop.say("migrate", "--status")
     again = shop.migrate()
@@ -100,10 +100,10 @@ def test_a_run_goes_on_past_records_that_it_cannot_rewrite_and_leaves_them_as_th
 
 
 def test_json_output_has_every_byte(shop: Shop) -> None:
-    done = json.loads(shop.say("--json", "migrate", *_ASIDE, *_CONSENT).out)
-    listed = {message["key"]: message for message in shop.told("list")}
-    [odd], [alike] = shop.told("show", "customer:\udcff"), shop.told("show", "customer:\\xff")
-    [no_hash] = shop.told("show", "customer:list")
+    done = json.loads(shop.say("--json", "migrate", *_QUARANTINE, *_CONSENT).out)
+    listed = {message["key"]: message for message in shop.records_of("list")}
+    [odd], [alike] = shop.records_of("show", "customer:\udcff"), shop.records_of("show", "customer:\\xff")
+    [no_hash] = shop.records_of("show", "customer:list")
 
     assert done["apps"]["shop"]["quarantined"] == 4
     assert listed.keys() == {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
@@ -117,10 +117,10 @@ def test_json_output_has_every_byte(shop: Shop) -> None:
 
 
 def test_records_that_were_repaired_by_hand_leave_the_quarantine(shop: Shop) -> None:
-    shop.migrate(*_ASIDE)
+    shop.migrate(*_QUARANTINE)
     shop.mend()
 
-    [entry] = shop.told("retry", "customer:8")
+    [entry] = shop.records_of("retry", "customer:8")
     left = shop.quarantine("retry")
     again = shop.quarantine("retry", "customer:7")
     unknown = shop.quarantine("retry", "customer:8")
@@ -144,7 +144,7 @@ def test_records_that_were_repaired_by_hand_leave_the_quarantine(shop: Shop) -> 
 
 
 def test_the_way_back_takes_records_in_quarantine_with_it_byte_for_byte(shop: Shop) -> None:
-    shop.migrate(*_ASIDE)
+    shop.migrate(*_QUARANTINE)
 
     back = shop.migrate("shop", "1")
 
@@ -152,7 +152,7 @@ def test_the_way_back_takes_records_in_quarantine_with_it_byte_for_byte(shop: Sh
     assert shop.dump() == shop.before
     assert shop.held() == {"customer:list"}  # the others are where they belong
     # Forward again, and back by a step: what cannot reach version 3 can reach version 2.
-    assert shop.migrate(*_ASIDE).code == 1
+    assert shop.migrate(*_QUARANTINE).code == 1
     assert shop.held() == {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
     assert shop.migrate("shop", "2").code == 0
     assert shop.held() == {"customer:list"}
@@ -162,11 +162,11 @@ def test_the_way_back_takes_records_in_quarantine_with_it_byte_for_byte(shop: Sh
 
 
 def test_no_more_records_than_were_allowed_go_to_quarantine(shop: Shop) -> None:
-    stopped = shop.migrate(*_ASIDE, "--max-errors", "2")
+    stopped = shop.migrate(*_QUARANTINE, "--max-errors", "2")
     first = shop.held()
     retried = shop.quarantine("retry")
     status = shop.say("migrate", "--status")
-    more = shop.migrate(*_ASIDE, "--max-errors", "2")
+    more = shop.migrate(*_QUARANTINE, "--max-errors", "2")
     plain = shop.migrate("shop", "2")
 
     assert (stopped.code, more.code, plain.code) == (6, 1, 0)
@@ -188,13 +188,13 @@ def test_without_the_option_the_first_such_record_stops_the_run_and_none_is_quar
 
 
 def test_dropped_records_are_printed_whole_before_they_are_gone(shop: Shop) -> None:
-    shop.migrate(*_ASIDE)
+    shop.migrate(*_QUARANTINE)
 
     unasked = shop.quarantine("drop", "customer:7")
     kept = shop.bad()
     dropped = shop.quarantine("drop", "customer:7", "customer:\\xff", "--yes")
     no_hash = shop.quarantine("drop", "customer:list", "--yes")
-    [last] = shop.told("drop", "customer:8", "--yes")
+    [last] = shop.records_of("drop", "customer:8", "--yes")
 
     assert (unasked.code, dropped.code, no_hash.code) == (1, 0, 1)
     assert "use --yes to confirm" in unasked.err
@@ -221,7 +221,7 @@ class Typed(io.StringIO):
 
 
 def test_drop_asks_on_a_terminal_and_takes_no_for_an_answer(shop: Shop) -> None:
-    shop.migrate(*_ASIDE)
+    shop.migrate(*_QUARANTINE)
     before = shop.dump()
     shop.project.keyboard = Typed("n\ny\n")
 
@@ -251,14 +251,14 @@ _STEP = """
 def test_a_free_step_at_the_end_hides_no_record_in_quarantine(shop: Shop) -> None:
     shop.project.migration("0004_step", _STEP)
 
-    done = json.loads(shop.say("--json", "migrate", *_ASIDE, *_CONSENT).out)
+    done = json.loads(shop.say("--json", "migrate", *_QUARANTINE, *_CONSENT).out)
 
     assert done["apps"]["shop"]["quarantined"] == 4
 
 
 def test_a_function_that_is_fixed_for_the_quarantine_is_accepted_without_going_back(shop: Shop) -> None:
     shop.project.migration("0004_step", _STEP)
-    shop.migrate(*_ASIDE)
+    shop.migrate(*_QUARANTINE)
     path = shop.project.root / "shop/redis_migrations/0003_retype.py"
     path.write_text(path.read_text().replace('text == "NA"', "not text.isdecimal()"))
 
@@ -294,7 +294,7 @@ print(said(lambda: len(Customer.sync.select())))
 
 
 def test_reading_or_writing_a_quarantined_record_says_why_it_fails(shop: Shop) -> None:
-    shop.migrate(*_ASIDE)
+    shop.migrate(*_QUARANTINE)
     shop.project.write("reader.py", _READER)
 
     read = shop.project.run_apart("reader.py")
@@ -335,10 +335,10 @@ sys.exit(main(sys.argv[3:], "redis-models"))
 @pytest.mark.parametrize(("moment", "nth"), [("before", 1), ("after", 1), ("after", 2)])
 def test_killed_around_the_note_it_is_made_by_the_next_run(shop: Shop, moment: str, nth: int) -> None:
     shop.project.write("killed.py", _KILLED)
-    command = ("migrate", *_ASIDE, "--batch", "3", *_CONSENT)
+    command = ("migrate", *_QUARANTINE, "--batch", "3", *_CONSENT)
     assert shop.project.run_apart("killed.py", moment, str(nth), *command).code == -signal.SIGKILL
 
-    done = shop.migrate(*_ASIDE)
+    done = shop.migrate(*_QUARANTINE)
 
     assert done.code == 1
     assert shop.held() == {"customer:7", "customer:8", "customer:\udcff", "customer:list"}
@@ -348,14 +348,14 @@ def test_killed_around_the_note_it_is_made_by_the_next_run(shop: Shop, moment: s
 
 
 def test_killed_between_a_retry_and_its_note_nothing_is_done_twice(shop: Shop) -> None:
-    shop.migrate(*_ASIDE)
+    shop.migrate(*_QUARANTINE)
     shop.mend()
     shop.project.write("killed.py", _KILLED)
     killed = shop.project.run_apart("killed.py", "before", "1", "quarantine", "retry", "customer:8")
     assert killed.code == -signal.SIGKILL
     stored = shop.dump()[b"customer:8"]
 
-    [retried] = shop.told("retry", "customer:8")
+    [retried] = shop.records_of("retry", "customer:8")
 
     assert retried["reason"] == ""
     assert shop.dump()[b"customer:8"] == stored

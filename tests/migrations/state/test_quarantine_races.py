@@ -71,14 +71,14 @@ def test_quarantined_records_do_not_block_other_keys_and_follow_when_repaired(
     before = filled.dump()
 
     moved = filled.migrate(links, most_errors=1)
-    aside = filled.dump()
+    after = filled.dump()
     again = _retry(filled, links, "a:7")
     filled.client.hset("a:7", "x", "7")
     through = _retry(filled, links, "a:7")
 
     assert moved == 19
-    assert {key for key in aside if key.startswith("a:")} == {"a:7", "a:__index"}
-    assert (aside["a:7"], aside["a:__index"]) == (before["a:7"], [b"a:7"])
+    assert {key for key in after if key.startswith("a:")} == {"a:7", "a:__index"}
+    assert (after["a:7"], after["a:__index"]) == (before["a:7"], [b"a:7"])
     assert "'seven'" in str(again["a:7"])
     assert through == {"a:7": ""}
     after = filled.dump()
@@ -162,7 +162,7 @@ def test_a_run_stops_at_the_first_error_over_the_limit_and_quarantines_those_bef
 
 
 @pytest.fixture
-def aside(filled: Any, chain: Callable[..., Chain]) -> tuple[Any, Chain]:
+def quarantined(filled: Any, chain: Callable[..., Chain]) -> tuple[Any, Chain]:
     """Twenty records, of which a:7 is in quarantine."""
     links = chain(_CREATED, ({"A": 2}, [_CONVERTED]))
     filled.migrate(links, most_errors=1)
@@ -174,8 +174,8 @@ def _drop(database: Any, links: Chain, tell: Callable[[Mapping[str, bytes]], Non
         run(database.exchange, drop_record(lease, "default", links, entry, tell))
 
 
-def test_a_record_that_left_the_quarantine_is_not_dropped_any_more(aside: tuple[Any, Chain]) -> None:
-    database, links = aside
+def test_a_record_that_left_the_quarantine_is_not_dropped_any_more(quarantined: tuple[Any, Chain]) -> None:
+    database, links = quarantined
     entry = _held(database)["a:7"]  # as 'quarantine drop' sees it, before it waits for the lease
     database.client.hset("a:7", "x", "7")
     _retry(database, links, "a:7")
@@ -188,8 +188,8 @@ def test_a_record_that_left_the_quarantine_is_not_dropped_any_more(aside: tuple[
     assert printed == []
 
 
-def test_what_is_written_between_the_print_and_the_end_is_printed_too(aside: tuple[Any, Chain]) -> None:
-    database, links = aside
+def test_what_is_written_between_the_print_and_the_end_is_printed_too(quarantined: tuple[Any, Chain]) -> None:
+    database, links = quarantined
     printed = list[Mapping[str, bytes]]()
 
     def tell(fields: Mapping[str, bytes]) -> None:
@@ -205,8 +205,8 @@ def test_what_is_written_between_the_print_and_the_end_is_printed_too(aside: tup
     assert _held(database) == {}
 
 
-def test_a_record_that_is_written_all_the_time_is_not_dropped(aside: tuple[Any, Chain]) -> None:
-    database, links = aside
+def test_a_record_that_is_written_all_the_time_is_not_dropped(quarantined: tuple[Any, Chain]) -> None:
+    database, links = quarantined
 
     with pytest.raises(ConflictError, match="a:7: is changed by other clients all the time"):
         _drop(database, links, lambda _: database.client.hincrby("a:7", "n", 1), _held(database)["a:7"])
@@ -215,8 +215,8 @@ def test_a_record_that_is_written_all_the_time_is_not_dropped(aside: tuple[Any, 
     assert _held(database).keys() == {"a:7"}
 
 
-def test_a_record_that_is_gone_is_forgotten_by_either_way(aside: tuple[Any, Chain]) -> None:
-    database, links = aside
+def test_a_record_that_is_gone_is_forgotten_by_either_way(quarantined: tuple[Any, Chain]) -> None:
+    database, links = quarantined
     entry = _held(database)["a:7"]
     database.client.delete("a:7")
 
@@ -232,8 +232,8 @@ def test_a_record_that_is_gone_is_forgotten_by_either_way(aside: tuple[Any, Chai
 
 
 @pytest.mark.parametrize("verb", ["retry", "drop", "note"])
-def test_who_lost_the_lease_changes_nothing_in_quarantine(aside: tuple[Any, Chain], verb: str) -> None:
-    database, links = aside
+def test_who_lost_the_lease_changes_nothing_in_quarantine(quarantined: tuple[Any, Chain], verb: str) -> None:
+    database, links = quarantined
     entry = _held(database)["a:7"]
     database.client.hset("a:7", "x", "7")
     before = database.dump()
@@ -252,8 +252,8 @@ def test_who_lost_the_lease_changes_nothing_in_quarantine(aside: tuple[Any, Chai
     assert _held(database) == {"a:7": entry}
 
 
-def test_a_long_retry_keeps_its_lease(aside: tuple[Any, Chain]) -> None:
-    database, links = aside
+def test_a_long_retry_keeps_its_lease(quarantined: tuple[Any, Chain]) -> None:
+    database, links = quarantined
     entries = [_held(database)["a:7"]] * 30
     now = 0.0
 
@@ -272,9 +272,9 @@ def test_a_long_retry_keeps_its_lease(aside: tuple[Any, Chain]) -> None:
 
 @pytest.mark.parametrize("raw", ["{", "[]", '{"model": "A"}'])
 def test_what_others_wrote_into_the_quarantine_is_named_with_its_key(
-    aside: tuple[Any, Chain], chain: Callable[..., Chain], raw: str
+    quarantined: tuple[Any, Chain], chain: Callable[..., Chain], raw: str
 ) -> None:
-    database, _ = aside
+    database, _ = quarantined
     links = chain(_CREATED, ({"A": 2}, [_CONVERTED]), ({"A": 3}, [RenameField("A", "x", "y")]))
     database.client.hset(_QUARANTINE.key, "a:1", raw)
     before = database.dump()

@@ -145,12 +145,12 @@ def test_how_far_a_verification_is_is_not_left_on_another_server(server: Any, is
 
 def test_a_receipt_is_not_kept_by_another_server_than_was_read(verified: Any, server: Any) -> None:
     with server.client() as client:
-        exchange, desk = SyncClient(client, "test"), ReceiptStore("default", "shop")
+        exchange, receipts = SyncClient(client, "test"), ReceiptStore("default", "shop")
 
         with pytest.raises(IncompleteError, match="the server was restarted meanwhile"):
-            run(exchange, desk.settle(_RECEIPT))
+            run(exchange, receipts.settle(_RECEIPT))
 
-        assert run(exchange, desk.receipt()) is None
+        assert run(exchange, receipts.receipt()) is None
 
 
 def test_a_receipt_outlives_the_server_that_each_command_starts(verified: Any, tmp_path: Path) -> None:

@@ -126,8 +126,8 @@ def _answer(server: socket.socket, client: socket.socket, muted: threading.Event
     _hang_up(server, client)
 
 
-def _hang_up(*some: socket.socket) -> None:
-    for writer in some:
+def _hang_up(*sockets: socket.socket) -> None:
+    for writer in sockets:
         with contextlib.suppress(OSError):
             writer.shutdown(socket.SHUT_RDWR)
 

@@ -10,7 +10,7 @@ from redis_models import AutoModel, Field, Model, Store
 from redis_models.errors import ServerUnreachableError
 
 NewBox = Callable[[str], Any]
-Verb = Callable[["Shelf"], Awaitable[object]]
+Verb = Callable[["JarStore"], Awaitable[object]]
 
 
 class Jar(Model):
@@ -25,7 +25,7 @@ class LiveJar(AutoModel):
     grams: int = 0
 
 
-class Shelf:
+class JarStore:
     """A jar of each model on a store behind the middlebox, and who calls its verbs.
 
     Attributes:
@@ -87,10 +87,10 @@ class Shelf:
 
 
 @pytest.fixture(params=["async", "sync"])
-async def shelf(server: Any, client: Any, new_box: NewBox, request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
+async def jars(server: Any, client: Any, new_box: NewBox, request: pytest.FixtureRequest) -> AsyncIterator[JarStore]:
     box = new_box(server.socket_path)
     store = Store("s", url=box.url, timeout_s=30)
-    jars = Shelf(store, box, client, is_async=request.param == "async")
+    jars = JarStore(store, box, client, is_async=request.param == "async")
     await jars.begin()
     yield jars
     Jar._store = LiveJar._store = None
@@ -99,28 +99,28 @@ async def shelf(server: Any, client: Any, new_box: NewBox, request: pytest.Fixtu
 
 # What is called, and the key that the request names.
 VERBS: Mapping[str, tuple[Verb, bytes]] = {
-    "save": (lambda it: it.save(grams=10), b"jar:a"),
-    "save of a new one": (lambda it: it.call(Jar(id="n", grams=1), "save"), b"jar:n"),
-    "save if unchanged": (lambda it: _save_if_unchanged(it), b"jar:a"),
-    "update": (lambda it: it.update(10), b"jar:a"),
-    "assignment": (lambda it: it.assign(10), b"livejar:a"),
-    "insert": (lambda it: it.call(Jar, "insert", Jar(id="a", grams=10)), b"jar:a"),
-    "insert of new ones": (lambda it: it.call(Jar, "insert", Jar(id="n"), only="new"), b"jar:n"),
-    "insert of several": (lambda it: it.call(Jar, "insert", [Jar(id="a", grams=10), Jar(id="b")]), b"jar:a"),
-    "insert of many": (lambda it: it.call(Jar, "insert", [Jar(id=f"a{n:04}") for n in range(2100)]), b"jar:a2050"),
-    "patch": (lambda it: it.call(Jar, "patch", "a", grams=10), b"jar:a"),
-    "increment": (lambda it: it.call(Jar, "increment", "a", "grams", 2), b"jar:a"),
-    "delete": (lambda it: it.call(Jar, "delete", ["a", "b"]), b"jar:a"),
-    "delete of an instance": (lambda it: it.call(it.jar, "delete"), b"jar:a"),
-    "delete all": (lambda it: it.call(Jar, "delete_all"), b"jar:b\r\n"),
-    "expire": (lambda it: it.call(Jar, "expire", "a", 500), b"jar:a"),
-    "persist": (lambda it: it.call(Jar, "persist", "b"), b"jar:b"),
+    "save": (lambda jars: jars.save(grams=10), b"jar:a"),
+    "save of a new one": (lambda jars: jars.call(Jar(id="n", grams=1), "save"), b"jar:n"),
+    "save if unchanged": (lambda jars: _save_if_unchanged(jars), b"jar:a"),
+    "update": (lambda jars: jars.update(10), b"jar:a"),
+    "assignment": (lambda jars: jars.assign(10), b"livejar:a"),
+    "insert": (lambda jars: jars.call(Jar, "insert", Jar(id="a", grams=10)), b"jar:a"),
+    "insert of new ones": (lambda jars: jars.call(Jar, "insert", Jar(id="n"), only="new"), b"jar:n"),
+    "insert of several": (lambda jars: jars.call(Jar, "insert", [Jar(id="a", grams=10), Jar(id="b")]), b"jar:a"),
+    "insert of many": (lambda jars: jars.call(Jar, "insert", [Jar(id=f"a{n:04}") for n in range(2100)]), b"jar:a2050"),
+    "patch": (lambda jars: jars.call(Jar, "patch", "a", grams=10), b"jar:a"),
+    "increment": (lambda jars: jars.call(Jar, "increment", "a", "grams", 2), b"jar:a"),
+    "delete": (lambda jars: jars.call(Jar, "delete", ["a", "b"]), b"jar:a"),
+    "delete of an instance": (lambda jars: jars.call(jars.jar, "delete"), b"jar:a"),
+    "delete all": (lambda jars: jars.call(Jar, "delete_all"), b"jar:b\r\n"),
+    "expire": (lambda jars: jars.call(Jar, "expire", "a", 500), b"jar:a"),
+    "persist": (lambda jars: jars.call(Jar, "persist", "b"), b"jar:b"),
 }  # fmt: skip
 
 
-async def _save_if_unchanged(it: Shelf) -> None:
-    it.jar.grams = 10
-    await it.call(it.jar, "save", if_unchanged=True)
+async def _save_if_unchanged(jars: JarStore) -> None:
+    jars.jar.grams = 10
+    await jars.call(jars.jar, "save", if_unchanged=True)
 
 
 def _counts(raw: Any) -> None:
@@ -144,38 +144,38 @@ def _inserts(raw: Any) -> None:
 @pytest.mark.parametrize("others", [_counts, _deletes, _inserts])
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_write_whose_reply_is_lost_leaves_what_others_wrote_meanwhile(
-    shelf: Shelf, verb: str, others: Callable[[Any], None]
+    jars: JarStore, verb: str, others: Callable[[Any], None]
 ) -> None:
     call, mark = VERBS[verb]
     then: list[Mapping[bytes, object]] = []
 
     def between() -> None:
-        others(shelf.raw)
-        then.append(shelf.state())
+        others(jars.raw)
+        then.append(jars.state())
 
-    shelf.box.lose_reply(mark, between)
+    jars.box.lose_reply(mark, between)
 
     with pytest.raises(ServerUnreachableError, match="may have been executed") as caught:
-        await call(shelf)
+        await call(jars)
 
     assert caught.value.is_left_open
-    assert shelf.box.lost == 1
-    await shelf.call(Jar, "exists", "a")  # behind whatever the store still has to say
-    assert shelf.state() == then[0]
+    assert jars.box.lost == 1
+    await jars.call(Jar, "exists", "a")  # behind whatever the store still has to say
+    assert jars.state() == then[0]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_request_that_is_delivered_late_is_not_executed_after_a_later_write(shelf: Shelf, verb: str) -> None:
+async def test_a_request_that_is_delivered_late_is_not_executed_after_a_later_write(jars: JarStore, verb: str) -> None:
     call, mark = VERBS[verb]
-    shelf.box.hold(mark)
+    jars.box.hold(mark)
     with pytest.raises(ServerUnreachableError, match="may have been executed"):
-        await call(shelf)
+        await call(jars)
 
-    await shelf.call(Jar, "patch", "b", label="acknowledged")
-    then = shelf.state()
+    await jars.call(Jar, "patch", "b", label="acknowledged")
+    then = jars.state()
 
-    assert shelf.box.deliver() == b""
-    assert shelf.state() == then
+    assert jars.box.deliver() == b""
+    assert jars.state() == then
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "assignment"])
@@ -185,23 +185,23 @@ async def test_a_request_that_is_cancelled_and_delivered_late_is_not_executed_af
     call, mark = VERBS[verb]
     box = new_box(server.socket_path)
     store = Store("s", url=box.url, timeout_s=30)
-    shelf = Shelf(store, box, client, is_async=True)
-    await shelf.begin()
+    jars = JarStore(store, box, client, is_async=True)
+    await jars.begin()
     box.hold(mark, hangs_up=False)
-    task: asyncio.Task[object] = asyncio.create_task(_called(call, shelf))
+    task: asyncio.Task[object] = asyncio.create_task(_called(call, jars))
     assert await asyncio.to_thread(box.is_held.wait, 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    await shelf.call(Jar, "patch", "b", label="acknowledged")
-    then = shelf.state()
+    await jars.call(Jar, "patch", "b", label="acknowledged")
+    then = jars.state()
 
     assert box.deliver() == b""
-    assert shelf.state() == then
+    assert jars.state() == then
     Jar._store = LiveJar._store = None
     await store.aclose()
 
 
-async def _called(call: Verb, shelf: Shelf) -> object:
-    return await call(shelf)
+async def _called(call: Verb, jars: JarStore) -> object:
+    return await call(jars)

@@ -49,7 +49,7 @@ def _changed() -> RoundTrips[list[int]]:
 
 _Start = Callable[[Repository[Item]], RoundTrips[object]]
 # What is done, beside the records that there are in the end.
-_DEEDS: Final[dict[str, tuple[_Start, dict[str, int]]]] = {
+_ACTIONS: Final[dict[str, tuple[_Start, dict[str, int]]]] = {
     "insert": (lambda verbs: verbs.insert([Item(id="c", size=2)]), {"a": 1, "b": 1, "c": 2}),
     "insert new": (lambda verbs: verbs.insert([Item(id="c", size=2)], only="new"), {"a": 1, "b": 1, "c": 2}),
     "save": (lambda _: _changed(), {"a": 5, "b": 1}),
@@ -62,9 +62,9 @@ _DEEDS: Final[dict[str, tuple[_Start, dict[str, int]]]] = {
 }
 
 
-@pytest.mark.parametrize("action", _DEEDS)
+@pytest.mark.parametrize("action", _ACTIONS)
 def test_a_script_that_is_forgotten_as_soon_as_it_is_loaded_runs_all_the_same(flushing: Flushing, action: str) -> None:
-    start, records = _DEEDS[action]
+    start, records = _ACTIONS[action]
 
     run(flushing, start(repository_of(Item)))
 

@@ -226,8 +226,8 @@ async def test_options_of_a_url_are_obeyed(server: Any, echo: Echo) -> None:
 def _who_am_i() -> RoundTrips[tuple[str, str]]:
     [outputs] = yield [("CLIENT", "INFO")]
     assert isinstance(outputs, bytes)
-    told_parts = dict(part.split("=", 1) for part in outputs.decode().split() if "=" in part)
-    return told_parts["name"], told_parts["db"]
+    parts = dict(part.split("=", 1) for part in outputs.decode().split() if "=" in part)
+    return parts["name"], parts["db"]
 
 
 @pytest.mark.parametrize("text", ["a" * 1_000_000, "(" * 1_000_000, "a://" * 250_000, "password" * 125_000])

@@ -55,7 +55,7 @@ class User:
         self.leave()
 
 
-class Witness:
+class ServerWatcher:
     """A connection that does not count as a use, and sees whether the server runs."""
 
     def __init__(self, path: str) -> None:
@@ -99,11 +99,11 @@ def server(directory: str) -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-def watch(stack: ExitStack) -> Callable[[str], Witness]:
+def watch(stack: ExitStack) -> Callable[[str], ServerWatcher]:
     """Put an observer at a socket: ``watch(path)``."""
 
-    def watch(path: str) -> Witness:
-        watcher = Witness(path)
+    def watch(path: str) -> ServerWatcher:
+        watcher = ServerWatcher(path)
         stack.callback(watcher.close)
         return watcher
 

@@ -12,7 +12,7 @@ import redis
 
 from redis_models.embedded import EmbeddedServer
 
-_NOBODY = 65534
+_OTHER_UID = 65534
 _as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 _FILES = ("start.lock", "server.out", "server.conf", "engine", "server.log", "server.pid", "server.log.1")
 
@@ -56,7 +56,7 @@ def test_a_directory_of_another_user_is_refused_to_root_too(
 ) -> None:
     directory = tmp_path / "data"
     directory.mkdir(mode=0o700)
-    os.chown(directory, _NOBODY, _NOBODY)
+    os.chown(directory, _OTHER_UID, _OTHER_UID)
 
     said = error_of(EmbeddedServer(directory))
 
@@ -117,7 +117,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, error_of: Callable[[E
     directory = tmp_path / "data"
     directory.mkdir(mode=0o700)
     (directory / "server.conf").write_text("x")
-    os.chown(directory / "server.conf", _NOBODY, _NOBODY)
+    os.chown(directory / "server.conf", _OTHER_UID, _OTHER_UID)
 
     assert f"'chown root {directory / 'server.conf'}'" in error_of(EmbeddedServer(directory))
 
@@ -172,7 +172,7 @@ def test_a_project_folder_of_another_user_may_lead_to_a_directory(
 def test_a_parent_that_a_group_may_write_is_refused(tmp_path: Path, error_of: Callable[[EmbeddedServer], str]) -> None:
     parent = tmp_path / "shared"
     parent.mkdir()
-    os.chown(parent, 0, _NOBODY)
+    os.chown(parent, 0, _OTHER_UID)
     parent.chmod(0o775)
 
     assert f"'chmod go-w {parent}'" in error_of(EmbeddedServer(parent / "data"))

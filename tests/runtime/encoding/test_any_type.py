@@ -81,7 +81,7 @@ class Open(BaseModel):
     known: int = 0
 
 
-class Hiding(BaseModel):
+class WithHidden(BaseModel):
     shown: int
     hidden: str = Field(exclude=True)
     secret: SecretStr = Field(SecretStr(""), exclude=True)
@@ -232,7 +232,7 @@ LEAVES: list[Drawn] = [
         Open,
         st.dictionaries(st.sampled_from(["more", "_v", "kind"]), ANYTHING, max_size=2).map(Open.model_validate),
     ),
-    (Hiding, TEXT.map(lambda text: Hiding(shown=1, hidden=text, secret=SecretStr(text)))),
+    (WithHidden, TEXT.map(lambda text: WithHidden(shown=1, hidden=text, secret=SecretStr(text)))),
     (Shop, st.integers(0, 2**40).map(lambda cents: Shop(cents=cents))),
     (Box[dt.date], st.dates().map(lambda day: Box[dt.date](inside=day))),
     (Box[Any], ANYTHING.map(lambda value: Box[Any](inside=value))),

@@ -60,7 +60,7 @@ class StrictOdd(BaseModel):
 
 class Holder(Model):
     id: str = Field(primary_key=True)
-    one: Strict
+    single: Strict
     many: list[Strict] = Field(default=[])
     odd: StrictOdd | None = None
 
@@ -68,7 +68,7 @@ class Holder(Model):
 class StrictHolder(Model):
     model_config = ConfigDict(strict=True)
     id: str = Field(primary_key=True)
-    one: Strict
+    single: Strict
     day: dt.date
 
 
@@ -126,8 +126,8 @@ async def test_values_of_enums_stay_values_where_the_model_says_so(client: Any) 
 
 async def test_strict_models_come_back() -> None:
     strict = Strict(day=dt.date(2020, 1, 2), pair=(1, "x"), colour=Colour.BLUE, members={2, 1})
-    holder = Holder(id="a", one=strict, many=[strict], odd=StrictOdd())
-    other = StrictHolder(id="a", one=strict, day=dt.date(2020, 1, 2))
+    holder = Holder(id="a", single=strict, many=[strict], odd=StrictOdd())
+    other = StrictHolder(id="a", single=strict, day=dt.date(2020, 1, 2))
 
     await holder.save()
     await other.save()
@@ -138,7 +138,9 @@ async def test_strict_models_come_back() -> None:
 
 async def test_strict_models_read_what_others_spelled_otherwise(client: Any) -> None:
     strict = Strict(day=dt.date(2020, 1, 2), pair=(1, "x"), colour=Colour.BLUE, members={2, 1})
-    await Holder(id="a", one=strict).save()
-    client.hset("holder:a", "one", '{"day": "2020-01-02", "pair": ["1", "x"], "colour": "blue", "members": [1.0, 2]}')
+    await Holder(id="a", single=strict).save()
+    client.hset(
+        "holder:a", "single", '{"day": "2020-01-02", "pair": ["1", "x"], "colour": "blue", "members": [1.0, 2]}'
+    )
 
-    assert (await Holder.get("a")).one == strict
+    assert (await Holder.get("a")).single == strict

@@ -181,7 +181,7 @@ def requests(store: Store, client: Any) -> Iterator[Requests]:
         model._store = None
 
 
-_DEEDS: Final = st.one_of(
+_ACTIONS: Final = st.one_of(
     st.tuples(
         st.just("request"),
         st.sampled_from(("GET", "POST", "POST", "PUT", "DELETE")),
@@ -204,13 +204,15 @@ _DEEDS: Final = st.one_of(
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(st.lists(_DEEDS, min_size=1, max_size=6))
-def test_no_request_and_no_stored_value_takes_a_list_down(requests: Requests, deeds: Sequence[tuple[Any, ...]]) -> None:
+@given(st.lists(_ACTIONS, min_size=1, max_size=6))
+def test_no_request_and_no_stored_value_takes_a_list_down(
+    requests: Requests, actions: Sequence[tuple[Any, ...]]
+) -> None:
     requests.client.flushall()
     requests.has_newer = False
     allowed = {200, 204, 307, 400, 404, 405, 409, 422}
 
-    for what, *arguments in deeds:
+    for what, *arguments in actions:
         if what == "write":
             requests.write(*arguments)
             continue

@@ -28,7 +28,7 @@ class Ship(Model):
     note: str = ""
 
     class Meta:
-        indexes = [("colour", "tons")]
+        indexes = [("colour", "tons")]  # noqa: RUF012
 
 
 class OlderShip(Model):

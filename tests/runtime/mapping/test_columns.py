@@ -64,7 +64,7 @@ class Whole(Model):
     secret: SecretStr = SecretStr("")
 
 
-SHAPE = Whole.__mapper__
+MAPPER = Whole.__mapper__
 # field, what is stored, what a column holds
 COLUMNS: list[tuple[str, bytes, object]] = [
     ("title", b"A", "A"),
@@ -142,7 +142,7 @@ def _named(value: object) -> str:
 
 @pytest.mark.parametrize(("name", "raw", "value"), COLUMNS, ids=_named)
 def test_a_column_has_the_value_of_pydantic_aioredis_or_one_of_its_type(name: str, raw: bytes, value: object) -> None:
-    from_bytes, from_text = deserialize(SHAPE, {name: raw}), deserialize(SHAPE, {name: raw.decode()})
+    from_bytes, from_text = deserialize(MAPPER, {name: raw}), deserialize(MAPPER, {name: raw.decode()})
 
     assert from_bytes == from_text == {name: value}
     assert type(from_bytes[name]) is type(value)
@@ -152,12 +152,12 @@ def test_a_column_has_the_value_of_pydantic_aioredis_or_one_of_its_type(name: st
 def test_a_partial_write_takes_raw_values(name: str, value: object, text: object) -> None:
     given = {name: value}
 
-    assert serialize(SHAPE, given, _default) == {name: text}
+    assert serialize(MAPPER, given, _default) == {name: text}
     assert given == {name: value}
 
 
 def test_columns_keep_the_order_asked_for_and_names_that_are_not_text() -> None:
-    read = deserialize(SHAPE, {"pages": "3", "other": b"x", "title": None, "tags": ["a"]})
+    read = deserialize(MAPPER, {"pages": "3", "other": b"x", "title": None, "tags": ["a"]})
 
     assert list(read.items()) == [("pages", "3"), ("other", b"x"), ("title", None), ("tags", ["a"])]
 
@@ -165,15 +165,15 @@ def test_columns_keep_the_order_asked_for_and_names_that_are_not_text() -> None:
 @pytest.mark.parametrize("default", [_default, None])
 def test_a_value_that_nothing_writes_is_a_type_error_that_names_its_field(default: Any) -> None:
     with pytest.raises(TypeError, match=r"^Whole\.days: \[<object .*cannot be stored: Input should be a valid date$"):
-        serialize(SHAPE, {"days": [object()]}, default)
+        serialize(MAPPER, {"days": [object()]}, default)
     with pytest.raises(TypeError, match=r"^Whole\.anything: <object .*cannot be stored: .*not (JSON )?serializable$"):
-        serialize(SHAPE, {"anything": object()}, default)
+        serialize(MAPPER, {"anything": object()}, default)
 
 
 @pytest.mark.parametrize("value", [{"xyzzy"}, ["xyzzy", object()], {"a": {"xyzzy"}}])
 def test_a_secret_that_nothing_writes_is_stars_in_its_type_error(value: object) -> None:
     with pytest.raises(EncodeError) as caught:
-        serialize(SHAPE, {"secret": value}, _default)
+        serialize(MAPPER, {"secret": value}, _default)
 
     error = caught.value
     assert "Whole.secret: '**********' cannot be stored" in str(error)
@@ -182,15 +182,15 @@ def test_a_secret_that_nothing_writes_is_stars_in_its_type_error(value: object) 
 
 def test_a_column_that_does_not_read_back_is_named_with_its_key() -> None:
     with pytest.raises(DecodeError, match=r"whole:a.*days"):
-        deserialize(SHAPE, {"days": "[1"}, key="whole:a")
+        deserialize(MAPPER, {"days": "[1"}, key="whole:a")
     with pytest.raises(DecodeError, match="raw"):
-        deserialize(SHAPE, {"raw": b"5"})
+        deserialize(MAPPER, {"raw": b"5"})
 
 
 def test_objects_in_columns_go_through_the_hook_at_every_depth() -> None:
     def with_count(value: Mapping[str, object]) -> object:
         return {**value, "count": len(value)}
 
-    read = deserialize(SHAPE, {"anything": '{"a": {"b": 1}}', "days": '"[{}]"'}, with_count)
+    read = deserialize(MAPPER, {"anything": '{"a": {"b": 1}}', "days": '"[{}]"'}, with_count)
 
     assert read == {"anything": {"a": {"b": 1, "count": 1}, "count": 1}, "days": [{"count": 0}]}

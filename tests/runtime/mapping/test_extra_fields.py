@@ -136,18 +136,18 @@ def test_fields_with_exclude_inside_of_nested_models_are_stored_too() -> None:
 
 
 def test_what_exclude_hides_from_a_type_that_must_be_made_again_is_not_lost_in_silence() -> None:
-    class Hiding(BaseModel):
+    class WithHidden(BaseModel):
         shown: int
         hidden: int = Field(default=0, exclude=True)
 
     class Holder(Model):
         id: str = redis_models.Field(primary_key=True)
-        value: Json[Hiding]
+        value: Json[WithHidden]
 
-    shape = Holder.__mapper__
+    mapper = Holder.__mapper__
 
     bare, full = ({"id": "a", "value": text} for text in ('{"shown": 1}', '{"shown": 1, "hidden": 2}'))
 
-    assert shape.decode("a", shape.encode(Holder.model_validate(bare))).value == Hiding(shown=1)
+    assert mapper.decode("a", mapper.encode(Holder.model_validate(bare))).value == WithHidden(shown=1)
     with pytest.raises(EncodeError, match="exclude"):
-        shape.encode(Holder.model_validate(full))
+        mapper.encode(Holder.model_validate(full))

@@ -21,7 +21,7 @@ class Bag(Model):
     rows: list[Iterable[int]] = Field(default_factory=list[Iterable[int]])
     named: dict[str, Iterable[int]] = Field(default_factory=dict[str, Iterable[int]])
     either: Iterable[int] | int = 0
-    some: Annotated[Iterable[int], PydanticField(max_length=3)] = ()
+    few: Annotated[Iterable[int], PydanticField(max_length=3)] = ()
     bare: Iterable = ()  # type: ignore[type-arg]
     bound: SkipValidation[Iterable[int]] = Field(default_factory=list[int])
 
@@ -54,7 +54,7 @@ GIVEN: list[tuple[str, Any, bytes]] = [
     ("rows", lambda: [numbers(), (4,)], b"[[1, 2, 3], [4]]"),
     ("named", lambda: {"a": numbers()}, b'{"a": [1, 2, 3]}'),
     ("either", numbers, b"[1, 2, 3]"),
-    ("some", numbers, b"[1, 2, 3]"),
+    ("few", numbers, b"[1, 2, 3]"),
     ("bare", numbers, b"[1, 2, 3]"),
     ("bound", lambda: [1, 2, 3], b"[1, 2, 3]"),
 ]
@@ -92,7 +92,7 @@ def test_items_and_their_number_are_validated_when_they_are_given() -> None:
     with pytest.raises(ValidationError):
         Bag(id="b", items=["x"])  # type: ignore[list-item]
     with pytest.raises(ValidationError):
-        Bag(id="b", some=[1, 2, 3, 4])
+        Bag(id="b", few=[1, 2, 3, 4])
 
 
 @pytest.mark.parametrize("make", [numbers, lambda: iter([1]), lambda: map(int, "1")])

@@ -127,12 +127,12 @@ async def test_a_key_that_does_not_fit_the_type_is_an_error(store: Store, client
 
 
 async def test_verify_notes_that_the_field_is_absent_and_names_another_key_as_a_problem(store: Store) -> None:
-    shape = declared(int, store).__mapper__
+    mapper = declared(int, store).__mapper__
 
     absent = [
-        (finding.kind.value, finding.reason) for finding in judge(shape, "item:7", {"_v": b"1", "note": b"n"}, -1)
+        (finding.kind.value, finding.reason) for finding in judge(mapper, "item:7", {"_v": b"1", "note": b"n"}, -1)
     ]
-    other = [finding.kind.value for finding in judge(shape, "item:7", {"_v": b"1", "note": b"n", "pk": b"8"}, -1)]
+    other = [finding.kind.value for finding in judge(mapper, "item:7", {"_v": b"1", "note": b"n", "pk": b"8"}, -1)]
 
     assert absent == [("absent", "field 'pk' is not stored; its value comes from the key")]
     assert other == ["key"]

@@ -61,7 +61,7 @@ class Place(Model):
 
     @field_validator("country")
     @classmethod
-    def _mended(cls, value: str) -> str:
+    def _repaired(cls, value: str) -> str:
         return {"UK": "GB"}.get(value, value)
 
 

@@ -206,13 +206,13 @@ def test_members_with_other_scores_do_not_stop_a_scan_or_make_it_endless(
     client.zadd(place.__mapper__.keys.index, {**dict.fromkeys(strange, score), f"{start}004": score})
     wanted = [f"{number:03}" for number in range(6)]
 
-    walked = [record.id for record in itertools.islice(place.sync.iterate(batch_size=size), 20)]
+    read_ids = [record.id for record in itertools.islice(place.sync.iterate(batch_size=size), 20)]
     paged, after = list[str](), None
     while len(paged) < 20 and (page := place.sync.page(size, after=after)):
         paged += [item.id for item in page]
         after = paged[-1]
 
-    assert sorted(walked) == wanted
+    assert sorted(read_ids) == wanted
     assert sorted(paged) == wanted
     selected: list[Any] = place.sync.select() or []
     assert sorted(record.id for record in selected) == wanted

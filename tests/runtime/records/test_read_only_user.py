@@ -19,8 +19,8 @@ class Item(Model):
 @pytest.fixture(params=["+@read", "+@read +@scripting"])
 async def reader(request: pytest.FixtureRequest, server: Any, client: Any) -> Any:
     """Three records, two dead members of the index before them, and a store of a user who may only read."""
-    rights = ["~*", "+@connection", *request.param.split()]
-    client.execute_command("ACL", "SETUSER", "reader", "reset", "on", ">pw", *rights)
+    permissions = ["~*", "+@connection", *request.param.split()]
+    client.execute_command("ACL", "SETUSER", "reader", "reset", "on", ">pw", *permissions)
     for letter in "abc":
         client.hset(f"item:{letter}", mapping={"_v": 1, "id": letter})
     client.zadd("item:__index", {f"item:{pk}": 0 for pk in ("0", "00", "a", "b", "c")})

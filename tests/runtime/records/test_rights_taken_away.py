@@ -93,7 +93,7 @@ ACTS: dict[str, Callable[[], object]] = {
 
 
 class World:
-    """Two users of one server: this one fills and looks, bob writes and lacks rights."""
+    """Two users of one server: this one fills and looks, bob writes and lacks permissions."""
 
     def __init__(self, client: redis.Redis, has_field_lives: bool) -> None:
         self.client: Any = client
@@ -119,8 +119,8 @@ class World:
         there = {name.upper() for name in self.client.command()}
         return [name for name in names if name in there]
 
-    def allow(self, *rights: str) -> None:
-        self.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *rights)
+    def allow(self, *permissions: str) -> None:
+        self.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", *permissions)
 
     def state(self) -> dict[bytes, object]:
         """Give all bytes; of what ends, roughly in how many minutes, so that two runs can be compared."""

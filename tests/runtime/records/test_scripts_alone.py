@@ -12,7 +12,6 @@ from redis_models.errors import ConflictError, NotFoundError, RedisModelsError, 
 from redis_models.records import insert, read
 from redis_models.records import write as writing
 
-
 _TABLE: Final = ("crate:__index", "crate:__index:_definitions")  # the first keys of a script that writes
 
 

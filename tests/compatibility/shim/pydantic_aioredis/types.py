@@ -1,3 +1,3 @@
-"""Types whose values are stored as plain text. The shapes of pydantic 1 are no more."""
+"""Types whose values are stored as plain text. Those of pydantic 1 are gone."""
 
 STR_DUMP_SHAPES = (str, int, float)

@@ -1,4 +1,4 @@
-"""Small things. The patch of event loops that was here is no more: nothing needs it."""
+"""Small things. The patch of event loops is gone: nothing needs it."""
 
 
 def bytes_to_string(data: bytes | str) -> str:

@@ -17,7 +17,7 @@ from redis_models.migrations.maintenance.adopt import Takeover
 
 Contents = Callable[[], dict[bytes, object]]
 _MANY = 20_000
-_SOME = 5_000  # five steps
+_COUNT = 5_000  # five steps
 _MODEL = """
 from redis_models import Model
 
@@ -40,7 +40,7 @@ class Killed(BaseException):
 
 
 def _fill(old: Any) -> None:
-    """A table with everything in it: keys to rename, dead members, records of no index, a bad record, life spans."""
+    """A table with everything in it: keys to rename, dead members, records of no index, a bad record, TTLs."""
     old.fill("customer:", 120)
     for pk in ("a:b", "c:d", "50%", "dead", "a%3Ab"):
         old.insert("customer:", pk, {"id": pk, "name": f"n{pk}"})
@@ -169,7 +169,7 @@ def test_interrupted_it_stops_between_two_steps(project: Any, old: Any, client: 
 
 def test_no_acknowledged_record_of_a_live_old_writer_is_lost(project: Any, old: Any, server: Any, bound: Store) -> None:
     project.write("shop/models.py", _MODEL)
-    old.fill("customer:", _SOME)
+    old.fill("customer:", _COUNT)
     written: set[str] = set()
     is_refused, is_warm, is_over = threading.Event(), threading.Event(), threading.Event()
 
@@ -198,26 +198,26 @@ def test_no_acknowledged_record_of_a_live_old_writer_is_lost(project: Any, old: 
     for writer in writers:
         writer.join()
 
-    # What was acknowledged is there at once; the second run is for the index's life span, which the writers gave it.
+    # What was acknowledged is there at once; the second run is for the index's TTL, which the writers gave it.
     bound.register_model(Customer)
     found = {customer.id for customer in Customer.sync.select() or []}
     assert first.code == 0, first.err
     assert written <= found
-    assert {str(number) for number in range(_SOME)} <= found
+    assert {str(number) for number in range(_COUNT)} <= found
     assert project.run("adopt").code == 0
     assert old.client.pttl("customer:__index") == -1
 
 
 def test_a_live_reader_sees_the_whole_table_or_an_error(project: Any, old: Any, server: Any) -> None:
     project.write("shop/models.py", _MODEL)
-    old.fill("customer:", _SOME)
+    old.fill("customer:", _COUNT)
     counts: set[int] = set()
     is_over = threading.Event()
 
     def read() -> None:
         store = Store.from_url(server.url)
         store.register_model(Customer)
-        while not is_over.is_set() or _SOME not in counts:
+        while not is_over.is_set() or _COUNT not in counts:
             try:
                 counts.add(Customer.sync.count())
             except ConflictError:
@@ -231,4 +231,4 @@ def test_a_live_reader_sees_the_whole_table_or_an_error(project: Any, old: Any, 
     reader.join()
 
     assert done.code == 0
-    assert counts == {_SOME}
+    assert counts == {_COUNT}

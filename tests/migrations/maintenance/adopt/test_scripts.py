@@ -25,10 +25,10 @@ class Table:
         script: Script = getattr(adopting, name)
         return self.client.eval(script.source, len(keys), *keys, *arguments)
 
-    def adopt(self, *deeds: tuple[str, str, str, str], epoch: int = 7) -> Any:
-        """Give the answer to deeds: key, key that it is to have, what to do, and its primary key."""
-        keys = [key for source, target, *_ in deeds for key in (source, target)]
-        reply = [argument for _, _, *what in deeds for argument in what]
+    def adopt(self, *actions: tuple[str, str, str, str], epoch: int = 7) -> Any:
+        """Give the answer to actions: key, key that it is to have, what to do, and its primary key."""
+        keys = [key for source, target, *_ in actions for key in (source, target)]
+        reply = [argument for _, _, *what in actions for argument in what]
         return self.call("_ADOPT", [_LEASE, _INDEX, _LEFT, *keys], [epoch, "id", *reply])
 
     def fill(self, *members: str, anew: str = "", epoch: int = 7) -> Any:

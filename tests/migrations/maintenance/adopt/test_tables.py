@@ -1,4 +1,4 @@
-"""What becomes of a table that pydantic-aioredis wrote: its index, its records, their life spans."""
+"""What becomes of a table that pydantic-aioredis wrote: its index, its records, their TTLs."""
 
 from collections.abc import Callable
 from datetime import date

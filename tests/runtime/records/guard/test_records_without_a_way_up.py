@@ -158,12 +158,12 @@ def test_a_newer_record_and_one_of_an_unknown_version_are_not_replaced(store: St
 
 
 def test_a_record_that_is_repaired_in_between_is_written_like_any_other(store: Store, client: Any) -> None:
-    class Mended(Upgrade):
+    class Repaired(Upgrade):
         def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
             yield from send([("HSET", key, "_v", "3", "name", "mended", "other", "kept")])
             raise ConflictError(key, "it was bad a moment ago")
 
-    store.upgrader = Mended()
+    store.upgrader = Repaired()
     Item.sync.insert(Item(id="b", name="whole"))
 
     assert client.hmget("item:b", "_v", "name", "other") == [b"3", b"whole", b"kept"]
