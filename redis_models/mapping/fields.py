@@ -89,12 +89,12 @@ def Field(  # pydantic's own spelling
         options: See ``pydantic.Field``.
     """
     if default_factory is not None:
-        made = pydantic.Field(default_factory=default_factory, **cast(Any, options))
+        field = pydantic.Field(default_factory=default_factory, **cast(Any, options))
     else:
-        made = pydantic.Field(default, **cast(Any, options))
+        field = pydantic.Field(default, **cast(Any, options))
     if primary_key or renamed_from is not None:
-        cast(FieldInfo, made).metadata.append(Storage(primary_key, renamed_from))
-    return made
+        cast(FieldInfo, field).metadata.append(Storage(primary_key, renamed_from))
+    return field
 
 
 def storage_of(info: FieldInfo) -> Storage:
