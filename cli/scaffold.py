@@ -30,10 +30,10 @@ class NewFile:
     """One file to write.
 
     Attributes:
-        path: Where.
-        text: Its content; what is added, if ``is_addition``.
-        is_executable: As manage.py is.
-        is_addition: Goes to the end of a file that exists.
+        path: Its path.
+        text: Its content, or the text to add if ``is_addition``.
+        is_executable: Whether it is executable, like manage.py.
+        is_addition: Whether it is added to the end of an existing file.
     """
 
     path: Path
@@ -43,10 +43,10 @@ class NewFile:
 
 
 def check_name(name: str, what: str) -> None:
-    """Refuse a name that cannot be a package of its own.
+    """Refuse a name that cannot be the name of a package.
 
     Args:
-        name: As the user gave it.
+        name: The name that the user gave.
         what: "a project" or "an app".
 
     Raises:
@@ -79,7 +79,7 @@ def check_path(path: Path) -> None:
 
 
 def _is_taken(name: str) -> bool:
-    """Whether a module has the name; a folder without ``__init__.py`` does not count."""
+    """Whether a module with this name exists; a folder without ``__init__.py`` does not count."""
     try:
         spec = importlib.util.find_spec(name)
     except ValueError:  # __main__
@@ -92,8 +92,8 @@ def render(template: str, directory: Path, values: Mapping[str, str]) -> list[Ne
 
     Args:
         template: "project" or "app".
-        directory: Where the files go.
-        values: What the templates may use; ``name`` is the package's name.
+        directory: The folder for the files.
+        values: The variables of the templates; ``name`` is the package's name.
 
     Returns:
         The files, sorted by path.
@@ -115,7 +115,7 @@ def with_pyproject(files: Sequence[NewFile]) -> list[NewFile]:
     """Extend an existing pyproject.toml with the table.
 
     Raises:
-        click.ClickException: It has the table, or cannot be added to.
+        click.ClickException: It has the table already, or cannot be extended.
     """
     return [_pyproject(file) if file.path.name == "pyproject.toml" else file for file in files]
 

@@ -35,7 +35,7 @@ __all__ = ["command"]
 @click.option("--database", is_flag=True, help="Check the database too: drift, edited files, samples of records.")
 @click.option(
     "--fail-level",
-    type=click.Choice([str(one) for one in Level]),
+    type=click.Choice([str(level) for level in Level]),
     default=str(Level.REFUSE),
     help="Exit 1 from this level on (default: refuse).",
 )
@@ -92,7 +92,7 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
         return [*problems, str(exc)], []
     quarantined = len(run(client, Quarantine(context.settings.namespace, app.label).waiting()))
     problems += [quarantine_problem(app.label, quarantined)] if quarantined else []
-    # What the code has and the files have not is one problem; what it then refuses would be told of a hundred records.
+    # A change of a model without a migration is one problem; its records would all be reported as unreadable.
     problems += [*_pending(app, chain, plan.start), *([] if is_unmade else _unreadable(context, app, chain))]
     positions = range(plan.start + 1, chain.head_position + 1)
     findings = findings_of(chain, positions, samples_of(client, chain, positions), hooks) if positions else []
@@ -100,7 +100,7 @@ def _check(context: CliContext, app: App, with_database: bool) -> tuple[list[str
 
 
 def _unreadable(context: CliContext, app: App, chain: Chain) -> list[str]:
-    """Find records that the models of the code cannot read, as the migrations will leave them."""
+    """Find records that the models could not read after the migrations."""
     problems: list[str] = []
     for subject in subjects_of(chain, [model.__mapper__ for model in app.models]):
         found = run(context.client, unreadable_in(chain, subject, RECORDS))
@@ -114,8 +114,8 @@ def _unmade(app: App) -> str:
 
 
 def _pending(app: App, chain: Chain, start: int) -> Iterator[str]:
-    for link in chain.migrations[start:]:
-        yield f"{app.label}: {link.name} ({link.id}) is not applied; run 'migrate'"
+    for migration in chain.migrations[start:]:
+        yield f"{app.label}: {migration.name} ({migration.id}) is not applied; run 'migrate'"
 
 
 def _show(context: CliContext, problems: Sequence[str], findings: Sequence[Finding]) -> None:

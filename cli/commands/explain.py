@@ -32,9 +32,9 @@ class _Shown:
     """One record to explain.
 
     Attributes:
-        key: Where it lies.
+        key: Its key.
         record: Its stored fields.
-        is_real: Whether it was read, not made up.
+        is_real: Whether it was read from Redis; if not, it was made up.
     """
 
     key: str
@@ -57,8 +57,8 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
     [chosen] = apps_named(context, app)
     chain = context.chains[chosen.label]
     position = chain.target(migration, 0)
-    link = chain.migrations[position - 1]
-    _print_operations(context, chain, link, position, backwards)
+    explained = chain.migrations[position - 1]
+    _print_operations(context, chain, explained, position, backwards)
     results: list[dict[str, object]] = []
     is_ok = True
     for lineage, before, after in explained_models(chain, position):
@@ -67,7 +67,7 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
             continue
         try:
             found = explain(
-                lineage, before, after, shown.key, shown.record, is_backwards=backwards, mappers=_shapes(chosen, shown)
+                lineage, before, after, shown.key, shown.record, is_backwards=backwards, mappers=_mappers(chosen, shown)
             )
         except RecordError as exc:
             context.out()
@@ -78,16 +78,18 @@ def command(context: CliContext, app: str, migration: str, key: str | None, back
         _print(context, found, shown)
         results.append(_document(found, shown))
     if key is not None and not results:
-        raise click.UsageError(f"--key {key!r} is not a record of a model that {link.name} rewrites")
-    operations = [operation.describe() for operation in link.operations]
-    context.json({"command": "explain", "ok": is_ok, "id": link.id, "operations": operations, "records": results})
+        raise click.UsageError(f"--key {key!r} is not a record of a model that {explained.name} rewrites")
+    operations = [operation.describe() for operation in explained.operations]
+    context.json({"command": "explain", "ok": is_ok, "id": explained.id, "operations": operations, "records": results})
     return Exit.DONE if is_ok else Exit.FAILED
 
 
-def _print_operations(context: CliContext, chain: Chain, link: LoadedMigration, position: int, backwards: bool) -> None:
+def _print_operations(
+    context: CliContext, chain: Chain, migration: LoadedMigration, position: int, backwards: bool
+) -> None:
     verb = "take back " if backwards else ""
-    context.out(f"{verb}{chain.app}.{link.name}   id {link.id}")
-    for operation in reversed(link.operations) if backwards else link.operations:
+    context.out(f"{verb}{chain.app}.{migration.name}   id {migration.id}")
+    for operation in reversed(migration.operations) if backwards else migration.operations:
         risk = "" if operation.risk is Risk.NONE else f"   ({operation.risk})"
         context.out(f"  {operation.describe()}{risk}")
         context.out(f"      back: {operation.describe_reverse()}")
@@ -95,7 +97,7 @@ def _print_operations(context: CliContext, chain: Chain, link: LoadedMigration, 
         is_static = not backwards and lineage.path.is_static(before.version, after.version)
         where = "in the server" if is_static else "in Python, with compare-and-set"
         context.out(f"  records of {after.name}: version {before.version} → {after.version}, {where}")
-    if not any(operation.risk is Risk.EXPIRES for operation in link.operations):
+    if not any(operation.risk is Risk.EXPIRES for operation in migration.operations):
         context.out("  TTLs stay")
 
 
@@ -118,7 +120,7 @@ def _shown(context: CliContext, lineage: Lineage, before: ModelSchema, key: str 
     return _Shown(*made_up(before), is_real=False)
 
 
-def _shapes(app: App, shown: _Shown) -> list[Mapper[Any]]:
+def _mappers(app: App, shown: _Shown) -> list[Mapper[Any]]:
     """Give the mappers of the code, for real records; hooks have not written a made-up one."""
     return [model.__mapper__ for model in app.models] if shown.is_real else []
 

@@ -1,4 +1,4 @@
-"""``makemigrations [APP...]``: write migrations for changes in the models. Needs no Redis."""
+"""``makemigrations [APP...]``: write migrations for changes in the models. Does not need a server."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Request:
     """What the command line asks for."""
 
     name: str | None
@@ -120,16 +120,16 @@ def command(
     from_redis: bool,
     empty: bool,
 ) -> int:
-    """Write migrations for what changed in the models since the last migration file. Needs no Redis.
+    """Write migrations for the changes of the models since the last migration file. Does not need a server.
 
     APP is the label of an app (default: all apps). Ambiguous changes are asked about, or answered by --rename, --drop,
     --default, --compute, --map, --zone, --ttl and --extra; write app.A.b to name the app. Without a terminal, an
     unanswered question ends the command with exit code 3.
     """
-    wish = _Wish(name, check, dry_run, is_bump, empty, is_update)
+    request = _Request(name, check, dry_run, is_bump, empty, is_update)
     if sum((is_update, from_redis, empty)) > 1:
         raise click.UsageError("--update, --from-redis and --empty cannot be combined; use one of them")
-    apps = _apps(context, labels, wish)
+    apps = _apps(context, labels, request)
     flags = dict(zip(OPTIONS, (rename, drop, default, compute, mapping, zone, ttl, extra), strict=True))
     tasks = _tasks(context, apps, flags, answers, from_redis, is_update)
     tasks = [emptied(task) for task in tasks] if empty else tasks
@@ -137,19 +137,19 @@ def command(
         raise click.UsageError("--reason cannot be combined with --check, which writes no file; remove one of them")
     places = list({task.place.app.label: task.place for task in tasks}.values())
     if check:
-        return _check(context, tasks, wish, places)
+        return _check(context, tasks, request, places)
     if not empty:
-        tasks = _settled(context, tasks)
+        tasks = _answered(context, tasks)
     if save_to is not None:
         save_answers(save_to, _flags_of(tasks))
-    _refuse_low_versions(context, tasks, wish)
+    _refuse_low_versions(context, tasks, request)
     made = make_all(tasks, name=name, is_empty=empty, is_update=is_update)
     made = _with_reason(context, made, reason)
     warned = warnings_of(context, places, made)
     if not dry_run:
         _write(context, made, is_update)
         keep_constraints(context, places, made, is_update=is_update)
-    _show(context, made, wish, warned, is_ok=True)
+    _show(context, made, request, warned, is_ok=True)
     return Exit.DONE
 
 
@@ -178,19 +178,19 @@ def _write(context: CliContext, made: Sequence[NewMigration], is_update: bool) -
             raise
 
 
-def _apps(context: CliContext, labels: Sequence[str], wish: _Wish) -> list[App]:
+def _apps(context: CliContext, labels: Sequence[str], request: _Request) -> list[App]:
     apps = chosen_by_label(context, labels)
     for app in apps:
         for line in app.left_out:
             context.err(f"{app.label}: {line}")
-    if wish.is_empty and len(apps) != 1:
+    if request.is_empty and len(apps) != 1:
         raise click.UsageError(f"--empty needs one app; give one of {', '.join(sorted(app.label for app in apps))}")
-    if wish.name is not None and len(wish.name) > MOST_OF_A_NAME:
+    if request.name is not None and len(request.name) > MOST_OF_A_NAME:
         raise click.UsageError(
-            f"--name {wish.name[:MOST_OF_A_NAME]!r}... is longer than {MOST_OF_A_NAME} characters; use a shorter one"
+            f"--name {request.name[:MOST_OF_A_NAME]!r}... is longer than {MOST_OF_A_NAME} characters; use a shorter one"
         )
-    if wish.name is not None and not wish.name.isidentifier() and not wish.name.replace("_", "a").isalnum():
-        raise click.UsageError(f"--name {wish.name!r} cannot be part of a file name; use letters, digits and _")
+    if request.name is not None and not request.name.isidentifier() and not request.name.replace("_", "a").isalnum():
+        raise click.UsageError(f"--name {request.name!r} cannot be part of a file name; use letters, digits and _")
     return apps
 
 
@@ -202,7 +202,7 @@ def _tasks(
     from_redis: bool,
     is_update: bool,
 ) -> list[Task]:
-    """Compare the chosen apps; the others are looked at too, because models may come from them."""
+    """Compare the chosen apps; the others are read too, because models may have moved from them."""
     chains = {app.label: load_chain(app.label, app.migrations_path) for app in context.apps}
     codes = {app.label: snapshot_of(app.models) for app in context.apps}
     moves = find_moves({label: (chains[label].snapshots[-1], codes[label]) for label in chains})
@@ -227,7 +227,7 @@ def _tasks(
 
 
 def _stored(context: CliContext, place: Place) -> Snapshot | None:
-    """Give the schema that Redis has of an app without files; None if the files lead there."""
+    """Give the schema that Redis has of an app without files; None if the files lead to it."""
     state = run(context.client, StateStore(context.settings.namespace, place.app.label).read())
     if state.snapshot is None or not place.chain.migrations:
         return state.snapshot
@@ -255,8 +255,8 @@ def _refuse_applied(context: CliContext, place: Place) -> None:
         )
 
 
-def _settled(context: CliContext, tasks: Sequence[Task]) -> list[Task]:
-    """Ask every question of every app before anything is written."""
+def _answered(context: CliContext, tasks: Sequence[Task]) -> list[Task]:
+    """Ask all questions of all apps before anything is written."""
     if any(task.found.questions for task in tasks):
         tasks = [with_evidence(context, task) for task in tasks]
     open_lines = [line for task in tasks for line in _question_lines(tasks, task)]
@@ -296,16 +296,16 @@ def _prefix(tasks: Sequence[Task], task: Task, model: str) -> str:
     return f"{task.place.app.label}." if len(owners_of(model, tasks)) > 1 else ""
 
 
-def _refuse_low_versions(context: CliContext, tasks: Iterable[Task], wish: _Wish) -> None:
+def _refuse_low_versions(context: CliContext, tasks: Iterable[Task], request: _Request) -> None:
     found = [(task.place.app, low) for task in tasks for low in task.found.low_versions]
     if not found:
         return
-    if not wish.is_bump:
+    if not request.is_bump:
         first, *others = [(low.model, _advice(app, low)) for app, low in found]
         raise ModelDeclarationError(first[0], "; ".join([first[1], *(f"{model}: {text}" for model, text in others)]))
     for app, low in found:
         model = next(model for model in app.models if model.__name__ == low.model)
-        if not wish.is_dry_run:
+        if not request.is_dry_run:
             line = bump(model, low)
             context.out(f"  {shown_path(line.path)}:{line.line}   {line.spelling} = {low.needed}")
 
@@ -314,26 +314,26 @@ def _advice(app: App, low: LowVersion) -> str:
     return advice(next(model for model in app.models if model.__name__ == low.model), low)
 
 
-def _check(context: CliContext, tasks: Sequence[Task], wish: _Wish, places: Sequence[Place]) -> int:
+def _check(context: CliContext, tasks: Sequence[Task], request: _Request, places: Sequence[Place]) -> int:
     """Print what would be written or asked."""
     questions = [line for task in tasks for line in _question_lines(tasks, task)]
     versions = [f"{low.model}: {_advice(task.place.app, low)}" for task in tasks for low in task.found.low_versions]
-    made = make_all([task for task in tasks if not task.found.questions], name=wish.name)
+    made = make_all([task for task in tasks if not task.found.questions], name=request.name)
     is_ok = not (questions or versions or made)
-    _show(context, made, wish, warnings_of(context, places, made), is_ok=is_ok, problems=[*questions, *versions])
+    _show(context, made, request, warnings_of(context, places, made), is_ok=is_ok, problems=[*questions, *versions])
     return Exit.DONE if is_ok else Exit.FAILED
 
 
 def _show(
     context: CliContext,
     made: Sequence[NewMigration],
-    wish: _Wish,
+    request: _Request,
     warned: Sequence[Warned],
     *,
     is_ok: bool,
     problems: Sequence[str] = (),
 ) -> None:
-    is_written = not (wish.is_check or wish.is_dry_run)
+    is_written = not (request.is_check or request.is_dry_run)
     context.json({
         "command": "makemigrations",
         "ok": is_ok,
@@ -349,7 +349,7 @@ def _show(
         context.out(title_of(new))
         for line in changes_of(new):
             context.out(f"    {line}")
-        if wish.is_dry_run:
+        if request.is_dry_run:
             context.out_lines(f"\n{new.text}")
         for line in [*functions_of(new), *consents_of(new)]:
             context.err(line)

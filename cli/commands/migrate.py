@@ -235,7 +235,7 @@ def _show(context: CliContext, client: SyncClient, tasks: list[AppTask], only_pl
 def _consented(
     context: CliContext, tasks: list[AppTask], yes: bool, allow_destructive: bool, run_again: bool
 ) -> list[AppTask]:
-    """Ask for consent where it is needed, or refuse; note in the tasks which keys need none."""
+    """Ask for consent if it is needed, or refuse; note in the tasks which keys do not need it."""
     refuse_objections(tasks, run_again=run_again)
     for task in tasks:
         is_auto = not task.run_plan.chain.migrations

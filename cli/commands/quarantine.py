@@ -165,7 +165,7 @@ def _set_lines(repair: Repair) -> list[Line]:
 
 
 def _outcome(reason: str | None, dry_run: bool, is_stopped: bool) -> str:
-    """Say whether a record can be rewritten, now that its fields are set, or if they were set."""
+    """Say whether a record can be rewritten after its fields were set."""
     if reason:
         return f"still cannot be rewritten: {reason}"
     if dry_run:
@@ -223,7 +223,7 @@ def _entry(context: CliContext, key: str) -> tuple[App, QuarantinedRecord]:
 
 
 def _chosen(context: CliContext, keys: Sequence[str]) -> list[tuple[App, QuarantinedRecord]]:
-    """Give the entries of some keys; all entries without keys.
+    """Give the entries with these keys; all entries without keys.
 
     Raises:
         MigrationError: A key is not in quarantine.

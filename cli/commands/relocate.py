@@ -69,7 +69,7 @@ def command(context: CliContext, url: str | None, variable: str | None, dry_run:
 
 
 def _source(context: CliContext, url: str | None, variable: str | None) -> str:
-    """Give the URL that is meant."""
+    """Give the URL of --from or --from-env."""
     if (url is None) == (variable is None):
         raise click.UsageError("give either --from URL or --from-env NAME")
     if variable is not None:
@@ -88,7 +88,7 @@ def _source(context: CliContext, url: str | None, variable: str | None) -> str:
 
 
 def _spaces(context: CliContext, source: SyncClient) -> list[KeySpace]:
-    """Where records are: as the code has them, and where it is ahead of the source's migrations, as these left them."""
+    """Give the key spaces of the code; if it is ahead of the source's migrations, also those that these left."""
     spaces = [model.__mapper__.keys for app in context.apps for model in app.models]
     for app in context.apps:
         snapshot = run(source, StateStore(context.settings.namespace, app.label).read()).snapshot

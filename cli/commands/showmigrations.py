@@ -40,9 +40,9 @@ def command(context: CliContext, app: str | None) -> None:
         chain = load_chain(project_app.label, project_app.migrations_path)
         state = run(context.client, StateStore(context.settings.namespace, project_app.label).read())
         state = replace(state, ledger=as_squashed(chain, state.ledger))
-        rows = [_row(chain, place, link, state) for place, link in enumerate(chain.migrations, 1)] + _strangers(
-            chain, state
-        )
+        rows = [
+            _row(chain, position, migration, state) for position, migration in enumerate(chain.migrations, 1)
+        ] + _unknown_rows(chain, state)
         shown[project_app.label] = rows
         quarantined[project_app.label] = len(
             run(context.client, Quarantine(context.settings.namespace, project_app.label).waiting())
@@ -65,20 +65,22 @@ def _print(context: CliContext, app: App, rows: list[dict[str, object]]) -> None
         context.out(" (no migrations)")
 
 
-def _row(chain: Chain, place: int, link: LoadedMigration, state: State) -> dict[str, object]:
-    entry = state.ledger.get(link.id)
+def _row(chain: Chain, position: int, migration: LoadedMigration, state: State) -> dict[str, object]:
+    entry = state.ledger.get(migration.id)
     mark = " " if entry is None else "F" if entry.is_faked else "X"
     journal = state.journal
-    if journal is not None and min(journal.depth, len(state.ledger)) < place <= journal.reach:
+    if journal is not None and min(journal.depth, len(state.ledger)) < position <= journal.reach:
         mark = ">"
     return {
         "mark": mark,
-        "name": link.name,
-        "id": link.id,
+        "name": migration.name,
+        "id": migration.id,
         "applied_at": None if entry is None else entry.applied_at,
         "records": 0 if entry is None else entry.records,
-        "is_edited": entry is not None and entry.checksum != SQUASHED and not link.is_unchanged_since(entry.checksum),
-        "versions": dict(link.versions),
+        "is_edited": entry is not None
+        and entry.checksum != SQUASHED
+        and not migration.is_unchanged_since(entry.checksum),
+        "versions": dict(migration.versions),
         **_run_document(entry),
     }
 
@@ -88,15 +90,15 @@ def _run_document(entry: AppliedMigration | None) -> dict[str, object]:
 
 
 def _detail(row: Mapping[str, object]) -> str:
-    """Say how long it took, who ran it, and which versions it leads to."""
+    """Say how long it took, who ran it, and to which versions it leads."""
     versions = cast("Mapping[str, int]", row["versions"])
     parts = [f"{row['seconds']:.1f} s by {row['by']}"] if row["by"] else []
     parts += [f"{model} {version}" for model, version in sorted(versions.items())]
     return ", ".join(parts) or "no versions"
 
 
-def _strangers(chain: Chain, state: State) -> list[dict[str, object]]:
-    here = {link.id for link in chain.migrations}
+def _unknown_rows(chain: Chain, state: State) -> list[dict[str, object]]:
+    ids = {migration.id for migration in chain.migrations}
     return [
         {
             "mark": "?",
@@ -109,5 +111,5 @@ def _strangers(chain: Chain, state: State) -> list[dict[str, object]]:
             **_run_document(entry),
         }
         for id, entry in state.ledger.items()
-        if id not in here
+        if id not in ids
     ]

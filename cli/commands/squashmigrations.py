@@ -50,9 +50,9 @@ def command(
     made = squash(chain, chosen.migrations_path, start, end, name)
     if not dry_run:
         if context.is_interactive and not yes:
-            names = ", ".join(link.name for link in made.replaced)
+            names = ", ".join(migration.name for migration in made.replaced)
             click.confirm(f"Replace {names} by {made.new.migration.name}?", abort=True, err=True)
-        gone = [link.name for link in made.replaced]
+        gone = [migration.name for migration in made.replaced]
         texts = {made.new.migration.name: made.new.text}
         exchange_migrations(chosen.migrations_path, texts, gone, made.chain.migrations[-1].id)
     _print(context, made, dry_run)

@@ -1,4 +1,4 @@
-"""``stamp [APP] TARGET``: record where a database is, whatever its bookkeeping says; change no record."""
+"""``stamp [APP] TARGET``: record at which migration a database is, and change no record."""
 
 import click
 
@@ -32,7 +32,7 @@ def command(context: CliContext, app: str, target: str | None, wait_s: float) ->
     client, settings = context.client, context.settings
     chain, store = load_chain(chosen.label, chosen.migrations_path), StateStore(settings.namespace, chosen.label)
     ids = set(run(client, store.applied_ids()))
-    position = chain.target(target, sum(not ids.isdisjoint(link.ids) for link in chain.migrations))
+    position = chain.target(target, sum(not ids.isdisjoint(migration.ids) for migration in chain.migrations))
     with hold_lease(client, settings.namespace, life_s=settings.lease_seconds, wait_s=wait_s) as lease:
         done = stamp(client, lease, store, chain, position)
     _warn(context, chosen.label, done)

@@ -33,7 +33,7 @@ def command(context: CliContext, name: str, directory: Path | None) -> None:
 
 
 def _dotted(package: Path) -> str:
-    """Name of the package as APPS wants it: from the project's directory downwards."""
+    """Give the dotted name of the package for APPS, relative to the project's directory."""
     for above in package.parents:
         if (above / "manage.py").is_file() or (above / "pyproject.toml").is_file():
             parts = package.relative_to(above).parts

@@ -77,7 +77,7 @@ def command(
 
 
 def _chosen(context: CliContext, names: Sequence[str]) -> dict[App, list[type[Model]]]:
-    """Give the chosen models by app; an app without models has nothing to read, but gets a receipt."""
+    """Give the chosen models by app. For an app without models nothing is read, but it gets a receipt."""
     bare = {app.label: app for app in context.apps if not app.models}
     left = [name for name in names if name not in bare]
     found: dict[App, list[type[Model]]] = {}
@@ -123,10 +123,10 @@ def _verify(
 
 
 def _start(app: App, scope: Scope, unfinished: UnfinishedVerification | None) -> UnfinishedVerification | None:
-    """Give where to resume.
+    """Give the place from which to resume.
 
     Raises:
-        MigrationError: It belongs to other migrations or constraints.
+        MigrationError: The checkpoint belongs to other migrations or constraints.
     """
     if unfinished is None:
         return None

@@ -114,7 +114,7 @@ class Verification:
     _saved_at: float = field(default=0.0, init=False)
     total: int = field(default=0, init=False)
 
-    def saved(self, model: str, walk: int, cursor: str) -> RoundTrips[None]:
+    def saved(self, model: str, scan_number: int, cursor: str) -> RoundTrips[None]:
         """Store how far it is, if the last one is some seconds old."""
         tally = self.tallies[model]
         self.report(Progress(model, tally.records, sum(tally.problems.values()), max(self.total, tally.records)))
@@ -122,7 +122,7 @@ class Verification:
             documents = {name: tally.document for name, tally in self.tallies.items()}
             self._saved_at = self.clock()
             with suppress(*_NO_WRITING):  # a verification works without the right to write
-                unfinished = UnfinishedVerification(self.scope, self.began_at, model, walk, cursor, documents)
+                unfinished = UnfinishedVerification(self.scope, self.began_at, model, scan_number, cursor, documents)
                 yield from self.receipts.save(unfinished)
                 if (yield from server_run_id()) != self.scope.run_id:  # another server than it reads
                     yield from self.receipts.forget()
@@ -199,17 +199,17 @@ def verify(job: Verification, start: UnfinishedVerification | None = None) -> Ro
     Cost:
         For each model a SCAN of the database and one of its index; two round trips for each 200 records, or for 4 MB.
     """
-    walk, cursor, done = _RECORDS, "0", set[str]()
+    scan_number, cursor, done = _RECORDS, "0", set[str]()
     if start is not None:
         job.began_at = start.began_at
         job.tallies = {name: Tally.of(document) for name, document in start.tallies.items()}
-        walk, cursor, done = start.walk, start.cursor, set(job.tallies) - {start.model}
+        scan_number, cursor, done = start.walk, start.cursor, set(job.tallies) - {start.model}
     for subject in job.subjects:
         if subject.name in done:
             continue
         complaint = yield from _complaint(subject.shape)
         if subject.name not in job.tallies:
-            walk, cursor = _RECORDS, "0"
+            scan_number, cursor = _RECORDS, "0"
             tally = job.tallies[subject.name] = Tally()
             if complaint is not None:
                 tally.note(complaint)
@@ -220,11 +220,11 @@ def verify(job: Verification, start: UnfinishedVerification | None = None) -> Ro
             quarantined = yield from Quarantine(job.receipts.namespace, job.receipts.app).waiting()
             job.tallies[subject.name].in_quarantine.update(quarantined)
         job.total = yield from index_size(subject.shape.keys)
-        for number in range(walk, _FORMER + len(subject.former)):
+        for number in range(scan_number, _FORMER + len(subject.former)):
             if number != _MEMBERS or complaint is None:
                 yield from _scan(job, subject, number, cursor)
             cursor = "0"
-        walk = _RECORDS
+        scan_number = _RECORDS
     return _receipt(job)
 
 

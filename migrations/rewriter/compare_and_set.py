@@ -95,7 +95,7 @@ def _rewrite_pipelined(
 def replace(
     fence: Fence, target: int, drafts: Mapping[bytes, RecordEdit], at_once: int, outcome: Outcome
 ) -> RoundTrips[list[bytes]]:
-    """Write drafts, each only if what it was made of is still there; give the keys of those where it is not."""
+    """Write drafts, each only if the record is unchanged; give the keys of records that another client changed."""
     contested: list[bytes] = []
     for write in _writes(fence, target, drafts, at_once):
         contested += yield from _written([write], (yield [write.call.command]), outcome)

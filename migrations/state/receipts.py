@@ -23,7 +23,7 @@ __all__ = ["ReceiptStore", "Scope", "UnfinishedVerification", "VerificationRecei
 
 _FRESH: Final = timedelta(days=1)  # an older receipt proves nothing
 _MOST: Final = 16 * 1024 * 1024  # bytes that are read
-_MOST_WALKS: Final = 10_000  # two scans, and one for each earlier key prefix of a model
+_MOST_SCANS: Final = 10_000  # two scans, and one for each earlier key prefix of a model
 T = TypeVar("T")
 
 
@@ -101,7 +101,7 @@ class UnfinishedVerification:
         scope: What it covers.
         began_at: ISO instant, UTC.
         model: The current model; those before it are done.
-        walk: Number of its current scan.
+        walk: Number of its current scan; the name is stored.
         cursor: Where the scan goes on.
         tallies: What was found until now, by model, as ``Tally.document`` gives it.
     """
@@ -115,7 +115,7 @@ class UnfinishedVerification:
 
     def __post_init__(self) -> None:
         cursor_of(self.cursor)
-        if not 0 <= self.walk < _MOST_WALKS:
+        if not 0 <= self.walk < _MOST_SCANS:
             raise ValueError(f"{self.walk} is not the number of a scan")
         for document in self.tallies.values():
             Tally.of(document)

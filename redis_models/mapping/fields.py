@@ -117,13 +117,13 @@ def Field(  # pydantic's own spelling
         options: See ``pydantic.Field``.
     """
     if default_factory is not None:
-        made = pydantic.Field(default_factory=default_factory, **cast(Any, options))
+        field = pydantic.Field(default_factory=default_factory, **cast(Any, options))
     else:
-        made = pydantic.Field(default, **cast(Any, options))
+        field = pydantic.Field(default, **cast(Any, options))
     storage = Storage(primary_key, renamed_from, index, unique, nocase)
     if storage != Storage():
-        cast(FieldInfo, made).metadata.append(storage)
-    return made
+        cast(FieldInfo, field).metadata.append(storage)
+    return field
 
 
 def storage_of(info: FieldInfo) -> Storage:

@@ -104,8 +104,8 @@ def read_commands(mapper: Mapper[M], names: Sequence[str] | None, keys: Sequence
     """Give the commands that read the fields of records."""
     if names is None and mapper.reads_whole:
         return [("HGETALL", key) for key in keys]
-    asked = (*(mapper.names if names is None else names), STAMP)
-    return [("HMGET", key, *asked) for key in keys]
+    fields = (*(mapper.names if names is None else names), STAMP)
+    return [("HMGET", key, *fields) for key in keys]
 
 
 def parse_records(

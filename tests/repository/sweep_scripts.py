@@ -59,6 +59,7 @@ _TESTS: Final = {
     "adopt": f"tests/migrations/maintenance/adopt/test_scripts.py {_OTHERS}",
     "adopt_fill": f"tests/migrations/maintenance/adopt/test_scripts.py {_OTHERS}",
     "adopt_swap": f"tests/migrations/maintenance/adopt/test_scripts.py {_OTHERS}",
+    "rename_key": f"tests/migrations/rewriter/test_rename_keys_script.py {_OTHERS}",
     "not_at_version": "tests/migrations/keyspace/test_read_only_scripts.py",
     "check_permissions": "tests/migrations/keyspace/test_read_only_scripts.py",
 }

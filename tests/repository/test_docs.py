@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import pytest
@@ -107,7 +107,8 @@ def test_every_operation_is_in_the_reference_with_all_it_takes(name: str) -> Non
 @pytest.mark.parametrize("name", RUN_NAMES)
 def test_what_python_calls_is_in_the_reference_with_all_it_takes_or_has(name: str) -> None:
     named: Any = getattr(migrations, name)
-    has = {*inspect.signature(named).parameters, *(key for key in vars(named) if not key.startswith("_"))}
+    attributes = cast("dict[str, object]", vars(named))
+    has = {*inspect.signature(named).parameters, *(key for key in attributes if not key.startswith("_"))}
 
     assert has <= words_in_code(section(reference("python"), name))
 

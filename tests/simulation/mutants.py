@@ -9,13 +9,12 @@ from typing import Any, Final
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from redis_models.client import commands as batches
-from redis_models.client import retry
+from redis_models.client import commands, retry
 from redis_models.client.abandoned import Abandoned
 from redis_models.client.commands import Command, Reply, RoundTrips, Script, call
 from redis_models.errors import ServerOutOfMemoryError
 from redis_models.migrations.executor import key_pages, pass_runner, strategies
-from redis_models.migrations.keyspace import scan as keyspace
+from redis_models.migrations.keyspace import scan as scan_module
 from redis_models.migrations.keyspace import server_facts
 from redis_models.migrations.keyspace.results import Outcome, PendingResult
 from redis_models.migrations.maintenance import purge
@@ -79,7 +78,7 @@ def _all_of(*parts: Breaks) -> Breaks:
 
 
 def _checkpoint_before_data(patch: pytest.MonkeyPatch) -> None:
-    scan: Passing = keyspace.scan
+    scan: Passing = scan_module.scan
     scan_all: Passing = pass_runner.PassRunner._scan
     latest = ["0"]
 
@@ -141,10 +140,10 @@ def _sent_again(is_so: Callable[[Command], bool]) -> Breaks:
     """Writes are sent again, although they may have been executed."""
 
     def break_it(patch: pytest.MonkeyPatch) -> None:
-        known = batches.is_repeatable
+        known = commands.is_repeatable
 
-        def careless(commands: Sequence[Command]) -> bool:
-            return known(commands) or any(map(is_so, commands))
+        def careless(batch: Sequence[Command]) -> bool:
+            return known(batch) or any(map(is_so, batch))
 
         patch.setattr(retry, "is_repeatable", careless)
 

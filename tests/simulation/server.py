@@ -16,7 +16,7 @@ from typing import Any, Final
 from redis_models.client.client import SyncClient
 from redis_models.client.commands import AtMostOnce, Command, Reply, Script
 from redis_models.migrations.executor import preflight
-from redis_models.migrations.keyspace import scan as keyspace
+from redis_models.migrations.keyspace import scan as scan_module
 from redis_models.migrations.maintenance import purge
 from redis_models.migrations.rewriter import compare_and_set, rename_keys, server_side
 from redis_models.migrations.state import lease, quarantine, store
@@ -204,7 +204,7 @@ class Wire:
 
 
 def _is_rest(command: Command) -> bool:
-    return command[:2] == ("EVALSHA", keyspace._REST.sha)
+    return command[:2] == ("EVALSHA", scan_module._REST.sha)
 
 
 def scan_of(command: Command) -> Command | None:

@@ -25,7 +25,7 @@ _MOST: Final = 60
 
 
 @pytest.fixture(scope="module")
-def work(shared_server: Any, chain_folder: Path) -> Iterator[Callable[..., Workshop]]:
+def follow_schedule(shared_server: Any, chain_folder: Path) -> Iterator[Callable[..., Workshop]]:
     """Follow a schedule of the workshop, from an empty server on; give the workshop as it is then."""
     code = Code(shared_server.url, load_chain("shop", chain_folder), chain_folder)
     with shared_server.client(socket_timeout=60) as client, pytest.MonkeyPatch.context() as patch:
@@ -44,14 +44,16 @@ def work(shared_server: Any, chain_folder: Path) -> Iterator[Callable[..., Works
 
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("number", _SEEDS)
-def test_workers_lose_nothing_in_any_schedule(workshop: Callable[..., Workshop], number: int, bias: str) -> None:
-    explore(workshop, _A_BIAS, number=number, bias=bias, draw=worker_schedules)
+def test_workers_lose_nothing_in_any_schedule(follow_schedule: Callable[..., Workshop], number: int, bias: str) -> None:
+    explore(follow_schedule, _A_BIAS, number=number, bias=bias, draw=worker_schedules)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_broken_work_is_caught(workshop: Callable[..., Workshop], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_broken_work_is_caught(
+    follow_schedule: Callable[..., Workshop], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     mutant = MUTANTS[name]
     mutant.breaks(monkeypatch)
 
     with pytest.raises(Violation, match=mutant.shows):
-        explore(workshop, _MOST, number=1, bias=mutant.bias, shrinks=False, draw=worker_schedules)
+        explore(follow_schedule, _MOST, number=1, bias=mutant.bias, shrinks=False, draw=worker_schedules)

@@ -86,21 +86,21 @@ def apply_put(record: M, body: BaseModel | dict[str, Any], shown: object, hidden
     """
     schema, pk = type(record), record.get_primary_key_field()
     if isinstance(body, BaseModel):
-        given = _body_values(schema, body, body.model_fields_set)
-        kept = [name for name in schema.model_fields if name not in given]
+        received = _body_values(schema, body, body.model_fields_set)
+        kept = [name for name in schema.model_fields if name not in received]
     else:
-        given = body
+        received = body
         unseen = {name for name, info in schema.model_fields.items() if info.exclude} | {pk}
-        kept = [name for name in unseen if not is_named(name, schema.model_fields[name], given)]
+        kept = [name for name in unseen if not is_named(name, schema.model_fields[name], received)]
     stored = _stored_values(record, kept)
-    alone = _try_validate({**stored, **given}, schema) if hidden.hides else MISSING
-    made = _validate(schema, {**stored, **merge_fields(given, shown, record, alone)}, body)
+    alone = _try_validate({**stored, **received}, schema) if hidden.hides else MISSING
+    updated = _validate(schema, {**stored, **merge_fields(received, shown, record, alone)}, body)
     if not isinstance(body, BaseModel):
-        hidden.check(body, made)
-    _check_same_key(made, getattr(record, pk))
-    check_masks(made, record)
-    object.__setattr__(made, "__record__", tracked_state(record))
-    return made
+        hidden.check(body, updated)
+    _check_same_key(updated, getattr(record, pk))
+    check_masks(updated, record)
+    object.__setattr__(updated, "__record__", tracked_state(record))
+    return updated
 
 
 def put_unreadable(schema: type[M], pk: object, body: dict[str, Any], hidden: HiddenFields) -> M:
@@ -111,16 +111,16 @@ def put_unreadable(schema: type[M], pk: object, body: dict[str, Any], hidden: Hi
     """
     name = schema.get_primary_key_field()
     is_there = is_named(name, schema.model_fields[name], body)
-    made = _validate(schema, body if is_there else {name: pk, **body}, body)
-    hidden.check(body, made)
-    check_masks(made)
-    _check_same_key(made, pk)
-    return made
+    record = _validate(schema, body if is_there else {name: pk, **body}, body)
+    hidden.check(body, record)
+    check_masks(record)
+    _check_same_key(record, pk)
+    return record
 
 
-def _check_same_key(made: Model, pk: object) -> None:
-    name, key_of = made.get_primary_key_field(), type(made).__mapper__.key_of
-    if key_of(getattr(made, name)) != key_of(pk):
+def _check_same_key(record: Model, pk: object) -> None:
+    name, key_of = record.get_primary_key_field(), type(record).__mapper__.key_of
+    if key_of(getattr(record, name)) != key_of(pk):
         raise unprocessable(("body", name), "must be the primary key in the path, or be left out")
 
 
@@ -139,10 +139,10 @@ class _Creation:
             return shown
         return _without_hidden(dict(handler.resolve_ref_schema(shown)), self.hidden)
 
-    def _checked(self, given: object, handler: ValidatorFunctionWrapHandler) -> object:
-        made = handler(given)
-        self.hidden.check(given, made)
-        return made
+    def _checked(self, received: object, handler: ValidatorFunctionWrapHandler) -> object:
+        record = handler(received)
+        self.hidden.check(received, record)
+        return record
 
 
 @dataclass(frozen=True)

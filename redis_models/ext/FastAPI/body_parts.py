@@ -71,14 +71,14 @@ def words_of(name: str, info: FieldInfo | None) -> list[str]:
     return [choice for choice in choices if isinstance(choice, str) and choice != name] + [name]
 
 
-def is_named(name: str, info: FieldInfo, given: Mapping[str, Any]) -> bool:
+def is_named(name: str, info: FieldInfo, received: Mapping[str, Any]) -> bool:
     """Whether a body contains a field, under its name or any alias."""
-    given = given if isinstance(given, dict) else dict(given)
+    received = received if isinstance(received, dict) else dict(received)
     missing = object()
     paths = [choice for choice in _alias_choices(info) if isinstance(choice, AliasPath)]
     words = {name, *(choice for choice in _alias_choices(info) if isinstance(choice, str))}
-    return any(word in given for word in words) or any(
-        _value_at(given, alias.path, missing) is not missing for alias in paths
+    return any(word in received for word in words) or any(
+        _value_at(received, alias.path, missing) is not missing for alias in paths
     )
 
 
@@ -93,23 +93,23 @@ def _alias_choices(info: FieldInfo) -> Sequence[str | AliasPath | None]:
     return alias.choices if isinstance(alias, AliasChoices) else [alias]
 
 
-def _value_at(given: Any, path: Sequence[int | str], missing: object) -> object:
+def _value_at(received: Any, path: Sequence[int | str], missing: object) -> object:
     for part in path:
         try:
-            given = given[part]
+            received = received[part]
         except (LookupError, TypeError):
             return missing
-    return given
+    return received
 
 
-def fields_of(made: object) -> Mapping[str, FieldInfo] | None:
+def fields_of(parsed: object) -> Mapping[str, FieldInfo] | None:
     """Give the fields of an instance of a model or dataclass; None for anything else."""
-    if isinstance(made, BaseModel):
-        return type(made).model_fields
-    found: object = getattr(type(made), "__pydantic_fields__", None)
+    if isinstance(parsed, BaseModel):
+        return type(parsed).model_fields
+    found: object = getattr(type(parsed), "__pydantic_fields__", None)
     if isinstance(found, dict):
         return cast("dict[str, FieldInfo]", found)
-    return _fields_of_dataclass(cast(Hashable, type(made))) if dataclasses.is_dataclass(made) else None
+    return _fields_of_dataclass(cast(Hashable, type(parsed))) if dataclasses.is_dataclass(parsed) else None
 
 
 @functools.lru_cache(maxsize=256)
@@ -131,32 +131,32 @@ def is_mask(secret: Any) -> bool:
     return bool(text) and text == str(secret)
 
 
-def is_masked(made: BaseModel) -> bool:
+def is_masked(parsed: BaseModel) -> bool:
     """Whether a record that was made from a body contains such a secret."""
-    return next(_masked_places(made, ()), None) is not None
+    return next(_masked_places(parsed, ()), None) is not None
 
 
-def check_masks(made: BaseModel, stored: BaseModel | None = None) -> None:
+def check_masks(parsed: BaseModel, stored: BaseModel | None = None) -> None:
     """Refuse a record whose secrets are only the asterisks that answers show in their place.
 
     Args:
-        made: The record that was made from a body.
+        parsed: The record that was made from a body.
         stored: The record that it replaces; secrets that did not change are accepted.
 
     Raises:
         RequestValidationError: 422, with each place.
     """
-    for name, value in made.__dict__.items():
+    for name, value in parsed.__dict__.items():
         if stored is None or not is_same(value, stored.__dict__.get(name)):
             places = list(_masked_places(value, ("body", name)))
             if places:
                 raise invalid_places(places, "is only the mask that answers show for a secret; send the secret itself")
 
 
-def _masked_places(made: object, place: Place) -> Iterator[Place]:
-    if isinstance(made, SECRETS):
-        if is_mask(made):
+def _masked_places(parsed: object, place: Place) -> Iterator[Place]:
+    if isinstance(parsed, SECRETS):
+        if is_mask(parsed):
             yield place
         return
-    for name, value, _ in inner_parts(made):
+    for name, value, _ in inner_parts(parsed):
         yield from _masked_places(value, (*place, name))

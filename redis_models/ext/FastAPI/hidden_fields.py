@@ -75,45 +75,47 @@ class HiddenFields:
                     f" make a record; pass settable=[{name!r}], a create_schema, or create_route=False"
                 )
 
-    def check(self, given: object, made: Model) -> None:
+    def check(self, received: object, parsed: Model) -> None:
         """Refuse a body that contains such a field, at any depth.
 
         Args:
-            given: The body of the request.
-            made: The record that was made from it.
+            received: The body of the request.
+            parsed: The record that was made from it.
 
         Raises:
             RequestValidationError: 422, with each place.
         """
-        if places := list(self._named(given, made, ("body",), "")):
+        if places := list(self._named(received, parsed, ("body",), "")):
             raise invalid_places(places, "cannot be set by a request")
 
-    def _named(self, given: object, made: object, place: Place, path: str) -> Iterator[Place]:
-        if isinstance(made, RootModel):
-            yield from self._named(given, cast(Any, made).root, place, path)
-        elif isinstance(given, Mapping) and (fields := fields_of(made)) is not None:
+    def _named(self, received: object, parsed: object, place: Place, path: str) -> Iterator[Place]:
+        if isinstance(parsed, RootModel):
+            yield from self._named(received, cast(Any, parsed).root, place, path)
+        elif isinstance(received, Mapping) and (fields := fields_of(parsed)) is not None:
             for name, info in fields.items():
-                yield from self._named_field(cast("Mapping[str, object]", given), made, name, info, place, path)
-        elif isinstance(given, Mapping) and isinstance(made, Mapping):
+                yield from self._named_field(cast("Mapping[str, object]", received), parsed, name, info, place, path)
+        elif isinstance(received, Mapping) and isinstance(parsed, Mapping):
             pairs = zip(
-                cast("Mapping[Any, object]", given).items(), cast("Mapping[Any, object]", made).values(), strict=False
+                cast("Mapping[Any, object]", received).items(),
+                cast("Mapping[Any, object]", parsed).values(),
+                strict=False,
             )
             for (key, part), value in pairs:
                 yield from self._named(part, value, (*place, str(key)), path)
-        elif isinstance(given, _SEQUENCES) and isinstance(made, Sequence) and not isinstance(made, (str, bytes)):
+        elif isinstance(received, _SEQUENCES) and isinstance(parsed, Sequence) and not isinstance(parsed, (str, bytes)):
             for number, (part, value) in enumerate(
-                zip(cast("list[object]", given), cast("Sequence[object]", made), strict=False)
+                zip(cast("list[object]", received), cast("Sequence[object]", parsed), strict=False)
             ):
                 yield from self._named(part, value, (*place, number), path)
 
     def _named_field(
-        self, given: Mapping[str, object], made: object, name: str, info: FieldInfo, place: Place, path: str
+        self, received: Mapping[str, object], parsed: object, name: str, info: FieldInfo, place: Place, path: str
     ) -> Iterator[Place]:
         dotted = f"{path}{name}"
         if info.exclude and dotted not in self.settable:
-            if is_named(name, info, given):
+            if is_named(name, info, received):
                 yield (*place, name)
             return
         for word in alias_words(name, info):
-            if word in given:
-                yield from self._named(given[word], getattr(made, name, None), (*place, word), f"{dotted}.")
+            if word in received:
+                yield from self._named(received[word], getattr(parsed, name, None), (*place, word), f"{dotted}.")

@@ -33,51 +33,51 @@ _AMBIGUOUS: Final = (
 )
 
 
-def merge_fields(given: Mapping[str, object], shown: object, record: BaseModel, made: object) -> dict[str, object]:
+def merge_fields(received: Mapping[str, object], shown: object, record: BaseModel, parsed: object) -> dict[str, object]:
     """Merge the body for a whole record with the stored record; give the values to validate.
 
     Args:
-        given: The body.
+        received: The body.
         shown: The record as answers show it; ``MISSING`` if no answer can.
         record: The stored record.
-        made: The record made from the body alone; ``MISSING`` if that is not valid.
+        parsed: The record made from the body alone; ``MISSING`` if that is not valid.
 
     Raises:
         RequestValidationError: 422: it is not clear where hidden fields of the record belong in the body.
     """
-    result, kept = _merge_parts(given, shown, record, made, ("body",))
+    result, kept = _merge_parts(received, shown, record, parsed, ("body",))
     return result | kept
 
 
-def _merge_value(given: Any, shown: object, stored: object, made: object, place: Place) -> object:
+def _merge_value(received: Any, shown: object, stored: object, parsed: object, place: Place) -> object:
     """Merge one value of a body with the stored value, so that nothing is lost that answers hide.
 
     Args:
-        given: The value in the body.
+        received: The value in the body.
         shown: The stored value as answers show it; ``MISSING`` if there was none.
         stored: The stored value.
-        made: The value made from the body alone, which tells the members of a union apart; ``MISSING`` if invalid.
+        parsed: The value made from the body alone, which tells the members of a union apart; ``MISSING`` if invalid.
         place: Its place in the body.
 
     Raises:
         RequestValidationError: 422: it is not clear where hidden fields of the stored value belong in the body.
     """
-    if _is_shown_alike(given, shown):
-        return given if isinstance(stored, (bytes, bytearray)) else stored  # the input of Base64Bytes is their text
+    if _is_shown_alike(received, shown):
+        return received if isinstance(stored, (bytes, bytearray)) else stored  # the input of Base64Bytes is their text
     if _is_root(stored):
-        return _merge_value(given, shown, stored.root, made.root if _is_root(made) else MISSING, place)
-    if given is None:  # removed, with all its fields
-        return given
-    sent = _as_mapping(given, stored)
+        return _merge_value(received, shown, stored.root, parsed.root if _is_root(parsed) else MISSING, place)
+    if received is None:  # removed, with all its fields
+        return received
+    sent = _as_mapping(received, stored)
     if sent is not None and fields_of(stored) is not None:
-        return _merge_object(given, sent, shown, stored, made, place)
+        return _merge_object(received, sent, shown, stored, parsed, place)
     if sent is not None and _is_mapping(stored):
-        return _merge_mapping(sent, shown, stored, made, place)
-    if _is_items(stored) and _is_items(given):
-        return _merge_items(list[object](given), shown, list(stored), made, place)
+        return _merge_mapping(sent, shown, stored, parsed, place)
+    if _is_items(stored) and _is_items(received):
+        return _merge_items(list[object](received), shown, list(stored), parsed, place)
     if _holds_hidden(stored):
         raise unprocessable(place, _AMBIGUOUS)
-    return given
+    return received
 
 
 def _is_root(value: object) -> TypeGuard[RootModel[Any]]:
@@ -92,9 +92,9 @@ def _is_items(value: object) -> TypeGuard[Iterable[object]]:
     return isinstance(value, ITEMS)
 
 
-def _is_shown_alike(given: object, shown: object) -> bool:
+def _is_shown_alike(received: object, shown: object) -> bool:
     """Whether a value in a body equals the one in an answer; the members of objects may be in any order."""
-    return _comparable(given) == _comparable(shown)
+    return _comparable(received) == _comparable(shown)
 
 
 def _is_hidden(name: str, info: FieldInfo, shown: object) -> bool:
@@ -110,19 +110,21 @@ def _stored_input(value: object, info: FieldInfo | None) -> object:
 
 
 def _merge_object(
-    given: object, sent: Mapping[str, object], shown: object, stored: object, made: object, place: Place
+    received: object, sent: Mapping[str, object], shown: object, stored: object, parsed: object, place: Place
 ) -> object:
-    result, kept = _merge_parts(sent, shown, stored, made, place)
-    if isinstance(given, BaseModel) and not isinstance(given, type(stored)):  # its class does not have these fields
+    result, kept = _merge_parts(sent, shown, stored, parsed, place)
+    if isinstance(received, BaseModel) and not isinstance(
+        received, type(stored)
+    ):  # its class does not have these fields
         kept |= {name: _stored_input(value, info) for name, value, info in parts_of(stored) if name not in sent}
     if kept:
-        return _object_of_stored_class(given, sent, result | kept, stored, made, place)
+        return _object_of_stored_class(received, sent, result | kept, stored, parsed, place)
     is_as_it_came = result.keys() == sent.keys() and all(result[key] is sent[key] for key in result)
-    return given if is_as_it_came else result
+    return received if is_as_it_came else result
 
 
 def _merge_parts(
-    sent: Mapping[str, object], shown: object, stored: object, made: object, place: Place
+    sent: Mapping[str, object], shown: object, stored: object, parsed: object, place: Place
 ) -> tuple[dict[str, object], dict[str, object]]:
     """Give the fields of an object that the body sets, and those that are kept."""
     result, kept = dict(sent), dict[str, object]()
@@ -131,8 +133,8 @@ def _merge_parts(
         word, alike = _word_of(name, info, sent), shown_name(name, info)
         answer = answers.get(alike, MISSING)
         if word is not None:
-            made_value = getattr(made, name, MISSING)
-            result[word] = _merge_field(sent[word], answer, value, made_value, info, (*place, word))
+            parsed_value = getattr(parsed, name, MISSING)
+            result[word] = _merge_field(sent[word], answer, value, parsed_value, info, (*place, word))
         elif info is None or is_named(name, info, sent):
             continue
         elif alike in sent and _is_shown_alike(sent[alike], answer):  # an alias that only answers use
@@ -145,12 +147,12 @@ def _merge_parts(
 
 
 def _merge_field(
-    given: object, shown: object, stored: object, made: object, info: FieldInfo | None, place: Place
+    received: object, shown: object, stored: object, parsed: object, info: FieldInfo | None, place: Place
 ) -> object:
     """Merge one field; see ``_merge_value``."""
-    if _is_shown_alike(given, shown):
+    if _is_shown_alike(received, shown):
         return _stored_input(stored, info)
-    return _merge_value(given, shown, stored, made, place)
+    return _merge_value(received, shown, stored, parsed, place)
 
 
 def _word_of(name: str, info: FieldInfo | None, sent: Mapping[str, object]) -> str | None:
@@ -159,63 +161,65 @@ def _word_of(name: str, info: FieldInfo | None, sent: Mapping[str, object]) -> s
 
 
 def _object_of_stored_class(
-    given: Any, sent: Mapping[str, object], result: dict[str, object], stored: object, made: object, place: Place
+    received: Any, sent: Mapping[str, object], result: dict[str, object], stored: object, parsed: object, place: Place
 ) -> object:
     """Give the object with the kept fields, if its class is still that of the stored one."""
     kind = type(stored)
-    if made is MISSING:  # without the hidden fields it is not valid, or it cannot be made at all
-        return result if _accepts(kind, result) or _accepts(kind, sent) else given
-    if type(made) is kind or given is not sent:
+    if parsed is MISSING:  # without the hidden fields it is not valid, or it cannot be made at all
+        return result if _accepts(kind, result) or _accepts(kind, sent) else received
+    if type(parsed) is kind or received is not sent:
         return result
     words = {word for name, _, info in parts_of(stored) for word in words_of(name, info)}
     if words.issuperset(sent) and _accepts(kind, sent):
         raise unprocessable(place, _AMBIGUOUS)
-    return given  # another member of a union in its place
+    return received  # another member of a union in its place
 
 
 def _merge_mapping(
-    sent: Mapping[str, object], shown: object, stored: Mapping[object, object], made: object, place: Place
+    sent: Mapping[str, object], shown: object, stored: Mapping[object, object], parsed: object, place: Place
 ) -> object:
     answers = cast("Mapping[str, object]", shown) if isinstance(shown, Mapping) else dict[str, object]()
     if len(answers) == len(stored):
         values = dict(zip(answers, stored.values(), strict=True))
     else:  # a TypedDict with fields that answers hide
         values = {key: value for key, value in stored.items() if isinstance(key, str)}
-    remade = cast("Mapping[object, object]", made) if isinstance(made, Mapping) else dict[object, object]()
+    parsed_items = cast("Mapping[object, object]", parsed) if isinstance(parsed, Mapping) else dict[object, object]()
     result = dict(sent)
     for key in sent:
         if key in values:
             answer = answers.get(key, MISSING)
-            result[key] = _merge_value(sent[key], answer, values[key], remade.get(key, MISSING), (*place, str(key)))
+            result[key] = _merge_value(
+                sent[key], answer, values[key], parsed_items.get(key, MISSING), (*place, str(key))
+            )
     if isinstance(shown, Mapping) and values.keys() > answers.keys():
         result |= {key: value for key, value in values.items() if key not in answers and key not in sent}
     return result
 
 
-def _merge_items(given: list[object], shown: object, stored: list[object], made: object, place: Place) -> object:
+def _merge_items(received: list[object], shown: object, stored: list[object], parsed: object, place: Place) -> object:
     answers: list[object] = list(repeat(MISSING, len(stored)))
     if isinstance(shown, list) and len(cast("list[object]", shown)) == len(stored):
         answers = cast("list[object]", shown)
-    remade = list(cast("Sequence[object]", made)) if isinstance(made, (list, tuple, deque)) else []
-    if len(remade) != len(given):
-        remade = list(repeat(MISSING, len(given)))
-    pairs = _match_items(given, answers, stored, place)
+    parsed_items = list(cast("Sequence[object]", parsed)) if isinstance(parsed, (list, tuple, deque)) else []
+    if len(parsed_items) != len(received):
+        parsed_items = list(repeat(MISSING, len(received)))
+    pairs = _match_items(received, answers, stored, place)
     left = set(range(len(stored))).difference(pairs.values())
-    is_anything_lost = len(pairs) < len(given) and any(_holds_hidden(stored[number]) for number in left)
-    result = list(given)
-    for number, item in enumerate(given):
+    is_anything_lost = len(pairs) < len(received) and any(_holds_hidden(stored[number]) for number in left)
+    result = list(received)
+    for number, item in enumerate(received):
         item_place = (*place, number)
         if number in pairs:
             found = pairs[number]
-            result[number] = _merge_value(item, answers[found], stored[found], remade[number], item_place)
+            result[number] = _merge_value(item, answers[found], stored[found], parsed_items[number], item_place)
         elif is_anything_lost:
             raise unprocessable(item_place, _AMBIGUOUS)
     return result
 
 
-def _match_items(given: list[object], answers: list[object], stored: list[object], place: Place) -> dict[int, int]:
+def _match_items(received: list[object], answers: list[object], stored: list[object], place: Place) -> dict[int, int]:
     """Match each given item with a stored one: positions of stored items by positions of given ones."""
-    sent, shown = list(map(_comparable, given)), list(map(_comparable, answers))
+    sent, shown = list(map(_comparable, received)), list(map(_comparable, answers))
     is_as_long, pairs = len(sent) == len(shown), dict[int, int]()
     if is_as_long:
         pairs = {number: number for number, look in enumerate(sent) if look == shown[number]}
@@ -283,15 +287,15 @@ def _is_default(value: object, info: FieldInfo) -> bool:
     return not info.is_required() and is_same(info.get_default(call_default_factory=True), value)
 
 
-def _as_mapping(given: Any, stored: object) -> Mapping[str, object] | None:
+def _as_mapping(received: Any, stored: object) -> Mapping[str, object] | None:
     """Give the fields of an object in a body, also if the body is an instance of the application's own class."""
-    if isinstance(given, Mapping):
-        return cast("Mapping[str, object]", given)
-    if isinstance(given, RootModel) or fields_of(given) is None:
+    if isinstance(received, Mapping):
+        return cast("Mapping[str, object]", received)
+    if isinstance(received, RootModel) or fields_of(received) is None:
         return None
-    parts = parts_of(given)
-    if isinstance(given, BaseModel):
-        parts = [part for part in parts if part.name in given.model_fields_set]
+    parts = parts_of(received)
+    if isinstance(received, BaseModel):
+        parts = [part for part in parts if part.name in received.model_fields_set]
     else:  # a dataclass does not know which fields were given, and which have their defaults
         parts = [part for part in parts if part.info is None or not _is_default(part.value, part.info)]
     return {name: _stored_input(value, info) for name, value, info in parts}

@@ -49,18 +49,18 @@ class AnswerCheck:
         except Exception:  # as in _complaint
             return MISSING
 
-    def check(self, request: Request, made: Model) -> None:
+    def check(self, request: Request, record: Model) -> None:
         """Refuse a record that answers could not contain: every list with it would fail.
 
         Raises:
             RequestValidationError: 422, which names the first such field.
         """
-        reason = self.complaint(request, made)
+        reason = self.complaint(request, record)
         if reason is None:
             return
         writes = _writer_for(request, self._allows_nan)
-        for name, info in type(made).model_fields.items():
-            complaint = _complaint(lambda name=name: writes(made.model_dump(mode="json", include={name})))  # type: ignore[misc]
+        for name, info in type(record).model_fields.items():
+            complaint = _complaint(lambda name=name: writes(record.model_dump(mode="json", include={name})))  # type: ignore[misc]
             if complaint is not None:
                 raise unprocessable(("body", info.alias or name), complaint)
         raise unprocessable(("body",), reason)
@@ -85,8 +85,8 @@ def check_key(schema: type[Model], pk: object, place: Place) -> None:
 def answerable(error: RequestValidationError) -> RequestValidationError:
     """Make an error that an answer can contain: FastAPI repeats the wrong values, which may not be JSON."""
     mistakes = cast("Sequence[dict[str, Any]]", error.errors())
-    made = RequestValidationError([_answerable_mistake(mistake) for mistake in mistakes], body=error.body)
-    return error if made.errors() == mistakes else made
+    answer = RequestValidationError([_answerable_mistake(mistake) for mistake in mistakes], body=error.body)
+    return error if answer.errors() == mistakes else answer
 
 
 def _answerable_mistake(mistake: Mapping[str, Any]) -> dict[str, Any]:

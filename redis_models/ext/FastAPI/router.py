@@ -204,36 +204,36 @@ class CRUDRouter(APIRouter):
         whole = body is None or body is schema
         is_kept = whole and overwrite and (hidden.hides or hidden.holds_secret)
 
-        async def write(request: Request, made: Model) -> Model:
+        async def write(request: Request, record: Model) -> Model:
             if is_kept:
-                return await self._overwrite(request, made)
-            check_masks(made)
+                return await self._overwrite(request, record)
+            check_masks(record)
             if overwrite:
-                await schema.insert(made)
-            elif not await _is_inserted(schema, made):
+                await schema.insert(record)
+            elif not await _is_inserted(schema, record):
                 raise conflict(schema, "exists already; replace it with PUT")
-            return made
+            return record
 
         async def create(request: Request, item: BaseModel) -> Model:
             with translate_errors(schema, key_place):
-                made = new_record(schema, item)
-                check_key(schema, getattr(made, schema.get_primary_key_field()), key_place)
-                answers.check(request, made)
-                return await write(request, made)
+                record = new_record(schema, item)
+                check_key(schema, getattr(record, schema.get_primary_key_field()), key_place)
+                answers.check(request, record)
+                return await write(request, record)
 
         return _annotated(create, item=creation_annotation(schema, self._hidden) if whole else body)
 
-    async def _overwrite(self, request: Request, made: Model) -> Model:
+    async def _overwrite(self, request: Request, record: Model) -> Model:
         """Write the record of a POST; if it exists, values that answers hide are kept."""
-        schema, pk = self.schema, getattr(made, self.schema.get_primary_key_field())
+        schema, pk = self.schema, getattr(record, self.schema.get_primary_key_field())
         options: dict[str, Any] = {"life_span_seconds": None} if _takes(schema.save, "life_span_seconds") else {}
         for _ in range(_TRIES):
-            if not is_masked(made) and await _is_inserted(schema, made):
-                return made
+            if not is_masked(record) and await _is_inserted(schema, record):
+                return record
             try:
                 return await self._replace(request, await schema.get(pk), await request.json(), options)
             except NotFoundError:  # it does not exist, or was deleted meanwhile
-                check_masks(made)
+                check_masks(record)
         raise _contention_error(schema)
 
     def _update(self, body: type[BaseModel] | None) -> Endpoint:
@@ -249,15 +249,15 @@ class CRUDRouter(APIRouter):
                 found = await schema.get(item_id)
                 if not shows_all:
                     return await self._replace(request, found, item, {})
-                made = apply_put(found, item, answers.shown(found), hidden)
+                updated = apply_put(found, item, answers.shown(found), hidden)
             except DecodeError:
                 if not is_mending:
                     raise
-                made = put_unreadable(schema, item_id, item, hidden)
-            answers.check(request, made)
+                updated = put_unreadable(schema, item_id, item, hidden)
+            answers.check(request, updated)
             # The whole record is written, and the last writer wins.
-            await schema.insert(made, KEEP, only="existing")
-            return made
+            await schema.insert(updated, KEEP, only="existing")
+            return updated
 
         async def update(request: Request, item_id: object, item: Any) -> Model:
             with translate_errors(schema, _KEY_PLACE):
@@ -280,16 +280,16 @@ class CRUDRouter(APIRouter):
         if _takes(schema.save, "if_unchanged"):
             options = {**options, "if_unchanged": True}
         for _ in range(_TRIES):
-            made = apply_put(found, item, self._answers.shown(found), self._hidden)
-            self._answers.check(request, made)
+            updated = apply_put(found, item, self._answers.shown(found), self._hidden)
+            self._answers.check(request, updated)
             try:
-                await made.save(**options)
+                await updated.save(**options)
             except ConflictError as exc:
                 if exc.key == schema.get_table_index_key():
                     raise
                 found = await schema.get(pk)
             else:
-                return made
+                return updated
         raise _contention_error(schema)
 
     def _delete_one(self) -> Endpoint:
@@ -355,15 +355,15 @@ def _takes(verb: Callable[..., object], name: str) -> bool:
     return any(parameter.name == name or parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
 
-async def _is_inserted(schema: type[Model], made: Model) -> bool:
+async def _is_inserted(schema: type[Model], record: Model) -> bool:
     """Write a record unless it exists; give whether it was written."""
     try:
         if _takes(schema.insert, "only"):
-            await schema.insert(made, only="new")
-        elif await schema.exists(getattr(made, schema.get_primary_key_field())):
+            await schema.insert(record, only="new")
+        elif await schema.exists(getattr(record, schema.get_primary_key_field())):
             return False
         else:
-            await schema.insert(made)
+            await schema.insert(record)
     except ConflictError as exc:
         if exc.key == schema.get_table_index_key():
             raise

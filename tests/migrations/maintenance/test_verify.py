@@ -9,7 +9,7 @@ import pytest
 from redis_models.client.client import SyncClient
 from redis_models.client.drivers import run
 from redis_models.migrations.files.loader import load_chain
-from redis_models.migrations.maintenance import verify as verifying
+from redis_models.migrations.maintenance import verify as verify_module
 from redis_models.migrations.maintenance.record_check import judge
 from redis_models.migrations.maintenance.verify import Verification, scope_of, subjects_of, verify
 from redis_models.migrations.state.receipts import ReceiptStore, Scope, UnfinishedVerification
@@ -320,7 +320,7 @@ def test_a_read_only_user_still_learns_what_is_wrong(
     verified: Any, server: Any, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert verified.command("verify") == 0, verified.out
-    monkeypatch.setattr(verifying, "_CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(verify_module, "_CHECKPOINT_S", 0.0)
     with server.client() as client:
         client.hset("customer:c7", "age", "old")
         client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", "-set")

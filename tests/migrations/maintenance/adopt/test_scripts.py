@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from redis_models.client.commands import Script
-from redis_models.migrations.maintenance import adopt as adopting
+from redis_models.migrations.maintenance import adopt as adopt_module
 
 _LEASE, _INDEX, _LEFT = "the-lease", "m:__index", "m:__left"
 
@@ -22,7 +22,7 @@ class Table:
         self.client.sadd(_LEFT, key)
 
     def call(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
-        script: Script = getattr(adopting, name)
+        script: Script = getattr(adopt_module, name)
         return self.client.eval(script.source, len(keys), *keys, *arguments)
 
     def adopt(self, *actions: tuple[str, str, str, str], epoch: int = 7) -> Any:
@@ -168,7 +168,7 @@ class TestFilling:
         table.client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", "-zadd")
 
         with server.client(username="bob", password="pw") as bob:
-            assert bob.eval(adopting._FILL.source, 2, _LEASE, "filling", 7, "1") == b"OK"
+            assert bob.eval(adopt_module._FILL.source, 2, _LEASE, "filling", 7, "1") == b"OK"
 
         table.client.execute_command("ACL", "DELUSER", "bob")
         assert not table.client.exists("filling")
