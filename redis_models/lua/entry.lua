@@ -1,6 +1,6 @@
--- The start of the encoders of stored values, which are in entry_*.lua. encoders.int(raw, is_optional, folds_case) gives
--- the bytes of a value's entry in an index, without the NUL that closes it, and true behind them if a text was cut; nil
--- for what is not spelled as the library spells values. Python's are in indexes/encoders.py, the same byte for byte.
+-- The start of the encoders of stored values, which are in entry_*.lua: encoders.int(raw, is_optional, folds_case)
+-- gives the bytes of a value's entry in an index, without the NUL that closes it; true behind them if a text was cut;
+-- nil for what is not spelled as the library spells values. indexes/encoders.py has the same in Python, byte for byte.
 -- Entries are compared by == only: < goes by the locale of the server.
 local encoders
 do

@@ -279,6 +279,16 @@ def test_types_that_can_be_indexed(annotation: Any, kind: Kind, is_optional: boo
     assert part_of("f", codec_for(annotation)) == Part("f", kind, is_optional)
 
 
+def test_addresses_can_be_indexed() -> None:
+    pytest.importorskip("email_validator")  # which pydantic needs for them
+    codec = codec_for(pydantic.EmailStr)
+
+    part = part_of("f", codec, folds_case=True)
+
+    assert part == Part("f", "jstr", folds_case=True)
+    assert entry(part, codec.encode("Ann@example.com")) == Entry(b"=ann@example.com")
+
+
 @pytest.mark.parametrize(
     ("annotation", "reason"),
     [
