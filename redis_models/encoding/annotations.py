@@ -2,7 +2,7 @@
 
 from collections import abc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
@@ -138,6 +138,38 @@ class Storage:
     index: bool = False
     unique: bool = False
     nocase: bool = False
+
+    def split(self) -> "list[Storage]":
+        """Give the same, each option alone in a class of its own.
+
+        Pydantic 2.11 merges the metadata of an annotation and of its default by class: the last replaces the others.
+        """
+        options = {option.name: getattr(self, option.name) for option in fields(Storage)}
+        return [_CLASSES[name](**{name: value}) for name, value in options.items() if value not in (None, False)]
+
+
+class _PrimaryKey(Storage): ...
+
+
+class _RenamedFrom(Storage): ...
+
+
+class _Indexed(Storage): ...
+
+
+class _Unique(Storage): ...
+
+
+class _FoldsCase(Storage): ...
+
+
+_CLASSES: Final[dict[str, type[Storage]]] = {
+    "primary_key": _PrimaryKey,
+    "renamed_from": _RenamedFrom,
+    "index": _Indexed,
+    "unique": _Unique,
+    "nocase": _FoldsCase,
+}
 
 
 class AnnotationKey:

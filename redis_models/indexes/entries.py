@@ -21,7 +21,7 @@ import pydantic
 
 from ..encoding.annotations import without_none
 from ..encoding.codec import FieldCodec
-from .definitions import Kind, Part
+from .definitions import KINDS, Kind, Part
 from .encoders import ENCODERS, NAN, SPANS, moment_span, text_of, text_of_json
 
 __all__ = [
@@ -216,8 +216,11 @@ def lua_of(parts: Iterable[Part]) -> str:
     ``encoders.int(raw, is_optional, folds_case)`` gives the bytes of the entry of stored bytes, or nil; and true behind
     them if a text was cut. It is what ``entry`` gives.
     """
-    kinds = {part.kind for part in parts}
-    return "".join([_lua("entry"), *(_lua(name) for name, served in _LUA.items() if kinds & served), "end\n"])
+    asked = {part.kind for part in parts}
+    kinds = [kind for kind in KINDS if kind in asked]  # one order, one digest
+    pieces = [_lua("entry"), *(_lua(name) for name, served in _LUA.items() if not served.isdisjoint(kinds))]
+    table = ", ".join(f"{kind} = {_ENCODERS_IN_LUA.get(kind, f'encode_{kind}')}" for kind in kinds)
+    return f"{''.join(pieces)}encoders = {{{table}}}\nend\n"
 
 
 @cache
@@ -294,6 +297,7 @@ def _refusal(field: str, codec: FieldCodec, reason: str) -> TypeError:
 
 
 _ENTRY_OF_NONE: Final = Entry(NONE)
+_ENCODERS_IN_LUA: Final[Mapping[Kind, str]] = {"float": "encode_real", "jint": "encode_int"}
 # The pieces of the Lua, in their order, and the kinds that each is for.
 _LUA: Final[Mapping[str, frozenset[Kind]]] = {
     "entry_digits": frozenset({"int", "jint", "float", "decimal"}),

@@ -8,8 +8,7 @@ local function encode_whole(raw)
   local count = #raw - 1
   return (count <= 40 and char(80 - count) or '#' .. complement(format('%06d', count))) .. complement(sub(raw, 2))
 end
-function encoders.int(raw, is_optional)
+local function encode_int(raw, is_optional)
   if find(raw, '^%-?[1-9]%d*$') and #raw <= 4300 or raw == '0' then return encode_whole(raw) end
-  if is_optional and is_null[raw] then return '!' end
+  return encode_none(raw, is_optional)
 end
-encoders.jint = encoders.int

@@ -43,12 +43,12 @@ local function text_of_json(raw)
   -- The codec may read the text within the text, as pydantic-aioredis wrote it.
   if not find(text, '^[ \t\n\r]*".*"[ \t\n\r]*$') then return text end
 end
-function encoders.jstr(raw, is_optional, folds_case)
+local function encode_jstr(raw, is_optional, folds_case)
   local text = match(raw, '^"([^"\\]*)"$')
   if not text then
-    if is_optional and is_null[raw] then return '!' end
+    if encode_none(raw, is_optional) then return '!' end
     text = text_of_json(raw)
   end
   -- For an enum without such a member the codec reads None.
-  if text and not (is_optional and is_null[text]) then return encode_text(text, folds_case) end
+  if text and not encode_none(text, is_optional) then return encode_text(text, folds_case) end
 end

@@ -8,7 +8,7 @@ local function encode_text(text, folds_case)
   if is_cut then return '=' .. text, true end
   return '=' .. text
 end
-function encoders.str(raw, is_optional, folds_case)
+local function encode_str(raw, is_optional, folds_case)
   if is_optional then
     if raw == 'None' then return '!' end
     if byte(raw) == 92 and find(raw, '^\\+None$') then raw = sub(raw, 2) end

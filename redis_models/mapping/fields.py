@@ -120,17 +120,15 @@ def Field(  # pydantic's own spelling
         field = pydantic.Field(default_factory=default_factory, **cast(Any, options))
     else:
         field = pydantic.Field(default, **cast(Any, options))
-    storage = Storage(primary_key, renamed_from, index, unique, nocase)
-    if storage != Storage():
-        cast(FieldInfo, field).metadata.append(storage)
+    cast(FieldInfo, field).metadata.extend(Storage(primary_key, renamed_from, index, unique, nocase).split())
     return field
 
 
 def storage_of(info: FieldInfo) -> Storage:
     """Give what a field says about its storage, in its annotation and beside it."""
     found = [item for item in info.metadata if isinstance(item, Storage)]
-    if len(found) < 2:
-        return found[0] if found else _NOTHING
+    if not found:
+        return _NOTHING
     return Storage(
         primary_key=any(item.primary_key for item in found),
         renamed_from=next((item.renamed_from for item in reversed(found) if item.renamed_from is not None), None),

@@ -34,7 +34,7 @@ class Order(Model):
         unique = {"by_number": ("tenant", "number")}  # noqa: RUF012
 
 
-def where(*conditions: Condition | bool) -> None: ...
+where = Order.where
 
 
 def plain(day: datetime) -> None:
