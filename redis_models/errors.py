@@ -431,8 +431,8 @@ class IndexNotReadyError(QueryError):
 
     def __init__(self, model: str, index: str, state: str) -> None:
         super().__init__(
-            f"{model}: the index {index!r} is {state}; run 'redis-models migrate', or store.build_indexes() without"
-            " migrations, or read every record with allow_scan=True"
+            f"{model}: the index {index!r} is {state}; run {model}.build_indexes(), or read every record with"
+            " allow_scan=True"
         )
         self.args = (model, index, state)
         self.model, self.index, self.state = model, index, state
@@ -467,7 +467,7 @@ class IndexDamagedError(QueryError):
     def __init__(self, model: str, index: str, key: str) -> None:
         super().__init__(
             f"{model}: the index {index!r} is empty at {key!r}, but there are records; run"
-            " 'redis-models verify --repair', or read every record with allow_scan=True"
+            f" {model}.build_indexes(rebuild=[{index!r}]), or read every record with allow_scan=True"
         )
         self.args = (model, index, key)
         self.model, self.index, self.key = model, index, key
@@ -485,7 +485,7 @@ class TooManyOthersError(QueryError):
     def __init__(self, model: str, count: int, limit: int) -> None:
         super().__init__(
             f"{model}: {count:,} records have a value that no index holds, and a query reads at most {limit:,} of them;"
-            f" run 'redis-models migrate', or {model}.reindex(rewrite=True)"
+            f" run 'redis-models migrate' and {model}.build_indexes(), or get and save these records"
         )
         self.args = (model, count, limit)
         self.model, self.count, self.limit = model, count, limit

@@ -1,16 +1,23 @@
 -- Adopt records that pydantic-aioredis wrote: stamp, key and index entry; each record completely or not at all.
--- After permissions.lua and once.lua.
--- KEYS    1 the lease; 2 the index; 3 what is left of the old index
---         4.. for each record (at most 100): its key, and its new key
+-- After permissions.lua, once.lua and fence.lua.
+-- KEYS    as fence.lua has them; the lease; what is left of the old index; then for each record (at most 100): its key, and
+--         its new key
 -- ARGV    1 epoch of the caller's lease; 2 field of the primary key
 --         then for each record: what to do, and the value of its primary key ('' if absent)
 --           take   stamp it unless it has a stamp, rename it, add it to the index
 --           index  only add it to the index
 --           drop   the record did not exist: remove it from both indexes
--- returns 'FENCED', 'INDEX' (the index is not a sorted set), or a number for each record: the sum of 1 stamped,
+-- returns 'FENCED', a refusal of indexes.lua, 'INDEX' (the index is not a sorted set), or a number for each record: the sum of 1 stamped,
 --         2 renamed, 4 new in the index; or -1 gone, -2 changed meanwhile, -3 another record has the new key
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
-local index, left, primary_key = KEYS[2], KEYS[3], ARGV[2]
+if redis.call('HGET', KEYS[first], 'epoch') ~= ARGV[1] then return 'FENCED' end
+if has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+local refused_index = indexes and indexes.demand_all()
+if refused_index then return refused_index end
+local index, left, primary_key = KEYS[1], KEYS[first + 1], ARGV[2]
+-- Bring the indexes of fields to what a record holds that had another key until now, or none of its own in the index.
+local function enter(key, former)
+  if indexes then indexes.renamed(key, indexes.name_of(former or key), 1) end
+end
 local size = redis.pcall('ZCARD', index)
 if type(size) == 'table' then return is_of_another_type(size) and 'INDEX' or size end
 
@@ -27,6 +34,7 @@ local function adopt(source, target, deed, held)
     demand_once('SREM', left)
     local new = redis.call('ZADD', index, 0, source)
     redis.call('SREM', left, source)
+    enter(source)
     return 4 * new
   end
   if (redis.call('HGET', source, primary_key) or '') ~= held then return -2 end
@@ -46,11 +54,13 @@ local function adopt(source, target, deed, held)
   end
   code = code + 4 * redis.call('ZADD', index, 0, target)
   redis.call('SREM', left, source)
+  enter(target, source)
   return code
 end
 
 local result = {}
-for i = 4, #KEYS, 2 do
-  result[#result + 1] = adopt(KEYS[i], KEYS[i + 1], ARGV[i - 1], ARGV[i])
+for i = first + 2, #KEYS, 2 do
+  local at = i - first + 1
+  result[#result + 1] = adopt(KEYS[i], KEYS[i + 1], ARGV[at], ARGV[at + 1])
 end
 return result

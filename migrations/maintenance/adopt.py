@@ -24,6 +24,7 @@ from redis_models.encoding.raw_text import bytes_of, text_of
 from redis_models.errors import ConflictError, IncompleteError
 from redis_models.mapping.keys import KeySpace
 from redis_models.mapping.mapper import Mapper
+from redis_models.records.indexed_scripts import IndexedCall, known_indexes, resolve_indexes
 from redis_models.records.read import index_error
 
 from ..chain.lineage import upgrade_paths_of
@@ -43,7 +44,7 @@ __all__ = ["Takeover", "adopt", "survey", "way_up_missing"]
 _FILLS: Final = 3  # copies of the set; what is added after the last one is found in {INDEX}:left
 _ROUNDS: Final = 10
 _SHOWN: Final = 100  # problems that are listed; memory must not grow with the table
-_ADOPT: Final = load_script("redis_models.migrations", "permissions", "once", "adopt", is_repeatable=True)
+_ADOPT: Final = load_script("redis_models.migrations", "permissions", "once", "fence", "adopt", is_repeatable=True)
 _FILL: Final = load_script("redis_models.migrations", "permissions", "adopt_fill", is_repeatable=True)
 _SWAP: Final = load_script("redis_models.migrations", "permissions", "adopt_swap", is_repeatable=True)
 _GONE, _CHANGED, _TAKEN = -1, -2, -3  # answers of the script
@@ -326,27 +327,31 @@ class _Adopter:
         for start in range(0, len(jobs), self.batch_size):
             chunk = jobs[start : start + self.batch_size]
             # One script a round trip, so that other clients are served in between.
-            codes = self._fenced(_ADOPT, *self._arguments(chunk))
+            codes = self._adopt(chunk)
             for (finding, action), code in zip(chunk, cast("list[int]", codes), strict=True):
                 self.tally.count(finding, action, code)
                 if code == _TAKEN:
                     taken.append(finding)
         return taken
 
-    def _arguments(self, chunk: Sequence[tuple[KeyFinding, _Action]]) -> tuple[list[str | bytes], list[Argument]]:
-        keys: list[str | bytes] = [self.lease.key, self.shape.keys.index, self.shape.keys.backup_key("left")]
+    def _adopt(self, chunk: Sequence[tuple[KeyFinding, _Action]]) -> Reply:
+        keys: list[str | bytes] = [self.lease.key, self.shape.keys.backup_key("left")]
         arguments: list[Argument] = [self.lease.epoch, self.shape.primary_key]
         for finding, action in chunk:
             keys += [bytes_of(finding.key), bytes_of(finding.target or finding.key)]
             arguments += [action, finding.raw or b""]
-        return keys, arguments
+        attempt = IndexedCall(_ADOPT, known_indexes(self.shape.keys), keys, arguments)
+        [first] = run(self.client, call(attempt.script, [attempt.command]))
+        return self._checked(check([run(self.client, resolve_indexes(attempt, first))])[0])
 
     def _report(self, seen: int, total: int) -> None:
         self.report(Progress(self.shape.model.__name__, seen, self.tally.stamped, max(total, seen)))
         self.lease.keep()
 
     def _fenced(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Reply:
-        [reply] = check(run(self.client, call(script, [script.command(keys, arguments)])))
+        return self._checked(check(run(self.client, call(script, [script.command(keys, arguments)])))[0])
+
+    def _checked(self, reply: Reply) -> Reply:
         if unfenced(reply) == b"INDEX":
             raise index_error(self.shape)
         return reply

@@ -16,6 +16,9 @@ do
   local places = {}
   for place, name in ipairs(sources) do places[name] = place end
 
+  -- Give the name of a record in the indexes: what is behind the start of its key.
+  function indexes.name_of(key) return string.sub(key, #start + 1) end
+
   -- Give the values of a record that the indexes are made of, in their order, and its stamp; nil if there is none. Of a
   -- record whose change is noted, those after it.
   function indexes.values_of(key)
@@ -254,13 +257,12 @@ do
     local entries, _, is_other = entries_of(indexes.values_of(key))
     local name = string.sub(key, #start + 1)
     for i = 1, #unique do
-      if entries[i] then
-        redis.call('ZADD', KEYS[3 + i], 0, entries[i] .. name)
-        redis.pcall('ZREM', KEYS[at + 2 + i], entries[i] .. former)
-      end
+      local is_same = former == name and KEYS[at + 2 + i] == KEYS[3 + i]
+      if entries[i] then redis.call('ZADD', KEYS[3 + i], 0, entries[i] .. name) end
+      if entries[i] and not is_same then redis.pcall('ZREM', KEYS[at + 2 + i], entries[i] .. former) end
     end
     if is_other then redis.call('ZADD', KEYS[3], 0, name) end
-    redis.pcall('ZREM', KEYS[at + 2], former)
+    if not is_other or former ~= name or KEYS[at + 2] ~= KEYS[3] then redis.pcall('ZREM', KEYS[at + 2], former) end
   end
 
   -- Remove the old members, after the record is written.

@@ -315,7 +315,7 @@ class Model(_AbstractModel):
         return await store_of(cls).run_async(repository_of(cls).delete_all())
 
     @classmethod
-    async def build_indexes(cls, *, drop: Iterable[str] = ()) -> list[str]:
+    async def build_indexes(cls, *, drop: Iterable[str] = (), rebuild: Iterable[str] = ()) -> list[str]:
         """Build the indexes that the model declares and its table does not have yet, while others read and write.
 
         Every process maintains an index from the moment at which its build begins, also one whose code does not declare
@@ -323,18 +323,19 @@ class Model(_AbstractModel):
 
         Args:
             drop: Names of indexes to remove from the table; other ones that the model does not declare stay.
+            rebuild: Names of indexes to build anew, as after raw writes of a field or after damage.
 
         Returns:
             The names of the indexes that were built.
 
         Raises:
             DuplicateValuesError: Records have the same value in a unique index; correct them, and call this again.
-            ConfigurationError: ``drop`` names an index that the model declares, or that the table does not have.
+            ConfigurationError: ``drop`` names an index of the model, or one that the table does not have.
 
         Keys: writes the definitions beside the index, and the indexes.
         Cost: a scan of the database, and a script for every 100 records; memory stays constant.
         """
-        return await store_of(cls).run_async(repository_of(cls).build_indexes(drop))
+        return await store_of(cls).run_async(repository_of(cls).build_indexes(drop, rebuild))
 
     @classmethod
     async def expire(cls, id: object, seconds: LifeSpan) -> None:

@@ -136,9 +136,9 @@ class SyncTable(Generic[M]):
         """Delete every record; see ``Model.delete_all``."""
         return store_of(self._model).run(repository_of(self._model).delete_all())
 
-    def build_indexes(self, *, drop: Iterable[str] = ()) -> list[str]:
+    def build_indexes(self, *, drop: Iterable[str] = (), rebuild: Iterable[str] = ()) -> list[str]:
         """Build the indexes that the model declares; see ``Model.build_indexes``."""
-        return store_of(self._model).run(repository_of(self._model).build_indexes(drop))
+        return store_of(self._model).run(repository_of(self._model).build_indexes(drop, rebuild))
 
     def expire(self, id: object, seconds: LifeSpan) -> None:
         """Set the TTL of a record; see ``Model.expire``."""

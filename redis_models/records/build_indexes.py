@@ -33,18 +33,22 @@ _BUILD: Final = load_script("redis_models", "permissions", "fence", "build_index
 _DEFINE: Final = load_script("redis_models", "permissions", "define_indexes")
 
 
-def build_indexes(mapper: Mapper[Any], drop: Collection[str] = ()) -> RoundTrips[list[str]]:
+def build_indexes(
+    mapper: Mapper[Any], drop: Collection[str] = (), rebuild: Collection[str] = ()
+) -> RoundTrips[list[str]]:
     """Build the indexes that a model declares and its table does not have, or has otherwise.
 
     Args:
         mapper: The model.
         drop: Names of indexes to remove first. Others that the model does not declare stay: other code may.
+        rebuild: Names of indexes of the model to empty and build anew, as after a raw write or a damage.
 
     Returns:
         The names of the indexes that were built.
 
     Raises:
-        ConfigurationError: ``drop`` names an index that the model declares, or that the table does not have.
+        ConfigurationError: ``drop`` names an index that the model declares, or that the table does not have, or
+            ``rebuild`` one that the model does not declare.
         DuplicateValuesError: Records have the same value in a unique index. It stays in building, so that no more are
             written; correct the records, and call this again.
         ConflictError: A key that an index needs holds something else.
@@ -58,8 +62,13 @@ def build_indexes(mapper: Mapper[Any], drop: Collection[str] = ()) -> RoundTrips
             raise ConfigurationError(
                 f"{mapper.model.__name__} declares the index {name!r}; take it out of the model first"
             )
+    for name in rebuild:
+        if wanted.index(name) is None:
+            raise ConfigurationError(
+                f"{mapper.model.__name__} declares no index {name!r}; it declares {_names(wanted)}"
+            )
     token = secrets.token_hex(8)
-    yield from _define(mapper, wanted, drop, token)
+    yield from _define(mapper, wanted, drop, rebuild, token)
     built: list[str] = []
     while True:
         table = yield from learn_indexes(mapper.keys)
@@ -114,7 +123,9 @@ def _names(definitions: Definitions) -> list[str]:
     return [index.name for index in definitions.indexes]
 
 
-def _define(mapper: Mapper[Any], wanted: Definitions, drop: Collection[str], token: str) -> RoundTrips[None]:
+def _define(
+    mapper: Mapper[Any], wanted: Definitions, drop: Collection[str], rebuild: Collection[str], token: str
+) -> RoundTrips[None]:
     """Set the definitions that the table is to have; indexes that it did not have are building from then on."""
     for _ in range(_TRIES):
         table = yield from learn_indexes(mapper.keys)
@@ -128,21 +139,27 @@ def _define(mapper: Mapper[Any], wanted: Definitions, drop: Collection[str], tok
             definitions = definitions.without(name)
             new.pop(name, None)
         for index in wanted.indexes:
-            former = known.index(index.name)
-            parts = index.parts_at(mapper.version)
-            if former is None or former.is_unique != index.is_unique:
-                is_anew = True
-            elif former.through >= mapper.version:
-                is_anew = former.parts_at(mapper.version) != parts
-                if not is_anew:
+            former, is_anew = known.index(index.name), index.name in rebuild
+            if former is not None:
+                parts = index.parts_at(mapper.version) or ()
+                is_alike = former.is_unique == index.is_unique and former.parts_at(mapper.version) == parts
+                if former.through > mapper.version or (former.through == mapper.version and is_alike):
+                    index = former  # newer code knows better
+                elif former.through < mapper.version and former.is_unique == index.is_unique:
+                    index = former.told_of(mapper.version, parts)
+                    is_anew = is_anew or new.get(index.name) != READY
+                if index == former and not is_anew:
                     continue
+                is_anew = is_anew or former.through == mapper.version or former.is_unique != index.is_unique
             else:
-                index, is_anew = former.told_of(mapper.version, parts or ()), new.get(index.name) != READY
+                is_anew = True
             definitions = definitions.with_index(index)
             new[index.name] = f"{_BUILDING if is_anew else _FILLING} {token}"
             if is_anew:
                 emptied.append(index.name)
-        if definitions == known or (yield from _set(mapper.keys, known, raw, definitions, new, emptied)):
+        if (definitions, new) == (known, states) or (
+            yield from _set(mapper.keys, known, raw, definitions, new, emptied)
+        ):
             return
     raise ConflictError(mapper.keys.definitions, "other processes keep changing the indexes of this table; try again")
 

@@ -267,10 +267,12 @@ class Repository(Generic[M]):
     def delete_all(self) -> RoundTrips[int]:
         return (yield from write.delete_all(self.mapper))
 
-    def build_indexes(self, drop: Iterable[str]) -> RoundTrips[list[str]]:
-        if isinstance(drop, str):
-            raise TypeError(f"{self.mapper.model.__name__}.build_indexes: drop must be a list of names: [{drop!r}]")
-        return (yield from build_indexes(self.mapper, list(drop)))
+    def build_indexes(self, drop: Iterable[str], rebuild: Iterable[str]) -> RoundTrips[list[str]]:
+        for word, names in (("drop", drop), ("rebuild", rebuild)):
+            if isinstance(names, str):
+                verb = f"{self.mapper.model.__name__}.build_indexes"
+                raise TypeError(f"{verb}: {word} must be a list of names: [{names!r}]")
+        return (yield from build_indexes(self.mapper, list(drop), list(rebuild)))
 
     def expire(self, id: object, seconds: LifeSpan) -> RoundTrips[None]:
         yield from write.expire(self.mapper, self.mapper.key_of(id), ttl_argument(self.mapper.model, seconds))

@@ -84,10 +84,12 @@ def test_errors_of_queries_say_what_cures_them() -> None:
         "Order: no index serves Order.number > 5; declare Field(index=True) on number, or read every record with"
         " allow_scan=True"
     )
-    assert "redis-models migrate" in str(IndexNotReadyError("Order", "number", "building"))
+    assert "Order.build_indexes()" in str(IndexNotReadyError("Order", "number", "building"))
     assert "after=None" in str(CursorError("abc", "is not readable"))
-    assert "redis-models verify --repair" in str(IndexDamagedError("Order", "number", "shop:order:__index:number"))
-    assert "Order.reindex(rewrite=True)" in str(TooManyOthersError("Order", 1_001, 1_000))
+    assert "Order.build_indexes(rebuild=['number'])" in str(
+        IndexDamagedError("Order", "number", "shop:order:__index:number")
+    )
+    assert "Order.build_indexes()" in str(TooManyOthersError("Order", 1_001, 1_000))
     assert "first()" in str(ManyRecordsError("Order", "Order.number > 5"))
     assert issubclass(UniqueError, ConflictError)
 

@@ -189,25 +189,33 @@ _OTHERS: Final[dict[str, tuple[Callable[[World], None], Callable[[World], object
     "adopt": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopt, "_ADOPT"), [LEASE_KEY, _INDEX, "left", "m:0", "m:new"], [7, "id", "take", "0"]
+            _script(adopt, "_ADOPT"),
+            [_INDEX, f"{_INDEX}:_definitions", LEASE_KEY, "left", "m:0", "m:new"],
+            [7, "id", "take", "0"],
         ),
     ),
     "adopt one that keeps its key": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopt, "_ADOPT"), [LEASE_KEY, _INDEX, "left", "m:1", "m:1"], [7, "id", "take", "1"]
+            _script(adopt, "_ADOPT"),
+            [_INDEX, f"{_INDEX}:_definitions", LEASE_KEY, "left", "m:1", "m:1"],
+            [7, "id", "take", "1"],
         ),
     ),
     "adopt a member": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopt, "_ADOPT"), [LEASE_KEY, _INDEX, "left", "m:1", "m:1"], [7, "id", "index", "1"]
+            _script(adopt, "_ADOPT"),
+            [_INDEX, f"{_INDEX}:_definitions", LEASE_KEY, "left", "m:1", "m:1"],
+            [7, "id", "index", "1"],
         ),
     ),
     "adopt what is gone": (
         _fill_old_table,
         lambda world: world.call(
-            _script(adopt, "_ADOPT"), [LEASE_KEY, _INDEX, "left", "m:gone", "m:gone"], [7, "id", "drop", ""]
+            _script(adopt, "_ADOPT"),
+            [_INDEX, f"{_INDEX}:_definitions", LEASE_KEY, "left", "m:gone", "m:gone"],
+            [7, "id", "drop", ""],
         ),
     ),
     "fill anew": (

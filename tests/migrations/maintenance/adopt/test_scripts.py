@@ -29,7 +29,7 @@ class Table:
         """Give the answer to actions: key, key that it is to have, what to do, and its primary key."""
         keys = [key for source, target, *_ in actions for key in (source, target)]
         reply = [argument for _, _, *what in actions for argument in what]
-        return self.call("_ADOPT", [_LEASE, _INDEX, _LEFT, *keys], [epoch, "id", *reply])
+        return self.call("_ADOPT", [_INDEX, f"{_INDEX}:_definitions", _LEASE, _LEFT, *keys], [epoch, "id", *reply])
 
     def fill(self, *members: str, anew: str = "", epoch: int = 7) -> Any:
         return self.call("_FILL", [_LEASE, "filling"], [epoch, anew, *members])
