@@ -208,8 +208,8 @@ def _remember(space: KeySpace, definitions: Definitions) -> TableIndexes:
 def _unreadable(space: KeySpace, reason: str) -> ConfigurationError:
     return ConfigurationError(
         f"the definitions of indexes at {space.definitions!r} are not readable, so this table cannot be written:"
-        f" {reason}; use the release of redis_models that wrote them, or 'DEL {space.definitions}' and build the indexes"
-        " again"
+        f" {reason}; use the release of redis_models that wrote them, or 'DEL {space.definitions}' and build the"
+        " indexes again"
     )
 
 
