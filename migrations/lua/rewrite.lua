@@ -75,7 +75,7 @@ asked[#asked + 1] = '_v'
 local place, others = #asked, nil
 for i = first + 1, #KEYS do
   local key = KEYS[i]
-  local before = indexes and indexes.values_if_hash(key)
+  local before = indexes and indexes.values_of(key)
   local found = redis.pcall('HMGET', key, unpack(asked))
   local stamp = found[place]
   local rewrite = stamp and stamp ~= target and programs[stamp]

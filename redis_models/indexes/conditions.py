@@ -7,6 +7,7 @@ is asked, not how it is found: ``planner`` makes ranges of it, ``matcher`` judge
 import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from pydantic import BaseModel
@@ -91,13 +92,13 @@ class Comparison(Condition):
         name = self.field if self.model is None else f"{self.model.__name__}.{self.field}"
         if self.operator == "in":
             values = cast("tuple[object, ...]", self.value)
-            shown = ", ".join(f"{value!r:.60}" for value in values[:_SHOWN])
+            shown = ", ".join(f"{_spelled(value):.60}" for value in values[:_SHOWN])
             return f"on({name}).one_of([{shown}{', ...' if len(values) > _SHOWN else ''}])"
         if self.operator in ("startswith", "contains"):
-            return f"on({name}).{self.operator}({self.value!r:.200})"
+            return f"on({name}).{self.operator}({_spelled(self.value):.200})"
         if self.value is None and self.operator == "==":
             return f"on({name}).is_none()"
-        return f"{name} {self.operator} {self.value!r:.200}"
+        return f"{name} {self.operator} {_spelled(self.value):.200}"
 
 
 @dataclass(frozen=True)
@@ -378,6 +379,11 @@ def _is_reference(value: object) -> TypeIs[Reference[Any]]:
 
 def _members(condition: Condition, kind: type[AllOf] | type[AnyOf]) -> tuple[Condition, ...]:
     return condition.conditions if isinstance(condition, kind) else (condition,)
+
+
+def _spelled(value: object) -> str:
+    """Give a value as code writes it."""
+    return f"{type(value).__name__}.{value.name}" if isinstance(value, Enum) else repr(value)
 
 
 def _bracketed(condition: Condition) -> str:

@@ -217,7 +217,7 @@ def lua_of(parts: Iterable[Part]) -> str:
     them if a text was cut. It is what ``entry`` gives.
     """
     asked = {part.kind for part in parts}
-    kinds = [kind for kind in KINDS if kind in asked]  # one order, one digest
+    kinds: list[Kind] = [kind for kind in KINDS if kind in asked]  # one order, one digest
     pieces = [_lua("entry"), *(_lua(name) for name, served in _LUA.items() if not served.isdisjoint(kinds))]
     table = ", ".join(f"{kind} = {_ENCODERS_IN_LUA.get(kind, f'encode_{kind}')}" for kind in kinds)
     return f"{''.join(pieces)}encoders = {{{table}}}\nend\n"

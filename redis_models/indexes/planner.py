@@ -130,12 +130,14 @@ class Choices:
         orders: The order that is wanted.
         branches: For each branch of ``|`` the scans that find its records; None where one of them has none.
         walks: Scans of whole indexes in the wanted order, which find every record.
+        is_served: Whether indexes serve the condition, or none is needed: then whole indexes may be read.
     """
 
     condition: Condition
     orders: tuple[Order, ...]
     branches: tuple[tuple[AnyScan, ...], ...] | None
     walks: tuple[Scan, ...]
+    is_served: bool
 
     @property
     def scans(self) -> tuple[AnyScan, ...]:
@@ -220,7 +222,7 @@ def choices_of(
         branches = tuple(map(_worthwhile, branches))
         if walks and _in_order([[(1, scan) for scan in branch] for branch in branches]):
             walks = ()  # which find more, in the same order
-    return Choices(condition, wanted, branches, walks)
+    return Choices(condition, wanted, branches, walks, everything or branches is not None)
 
 
 def decide(choices: Choices, counts: Sequence[int] | None, limit: int | None, *, in_order: bool = False) -> Plan | None:
@@ -259,7 +261,7 @@ def _plans(choices: Choices, sizes: Sequence[int], limit: int | None) -> "list[t
             found.append(_plan(choices, sorting, None, fewest, is_sorted=False))
         if not choices.orders and sorted_ones is None:
             found.append(_plan(choices, sorting, None, fewest, is_sorted=True))
-    if choices.orders and (choices.branches is not None or choices.is_everything):
+    if choices.orders and choices.is_served:
         found += [_plan(choices, [walk], limit, fewest, is_sorted=True) for walk in walks]
     return found
 

@@ -9,19 +9,17 @@ if type(size) == 'table' then return is_of_another_type(size) and {'REFUSED', 'I
 local strange = {}
 for i = first, #KEYS do
   -- A key that does not hold a hash is not a record.
-  local fields = redis.pcall('HLEN', KEYS[i])
-  if type(fields) == 'table' then
+  local key = KEYS[i]
+  local fields = indexes and redis.pcall('HMGET', key, unpack(indexes.asked)) or redis.pcall('HLEN', key)
+  if type(fields) == 'table' and fields.err then
     if not is_of_another_type(fields) then return fields end
     if ARGV[1] ~= '1' then return {'REFUSED', 'TYPE', i - first + 1, ''} end
     strange[i] = true
+  elseif indexes then
+    indexes.change(key, fields, nil)
   end
 end
-if indexes then
-  for i = first, #KEYS do
-    if not strange[i] then indexes.change(KEYS[i], indexes.values_of(KEYS[i]), nil) end
-  end
-  indexes.prepare()
-end
+if indexes then indexes.prepare() end
 demand('ZREM', KEYS[1])
 local records, members = 0, 0
 for i = first, #KEYS do

@@ -32,13 +32,14 @@ local function begin_writing(...)
   local is_member = score and tonumber(score) == 0
   if not is_stamped then demand('HSET', record) end
   -- Where the first write is its own question, it need not be asked.
-  local is_first = is_member and is_stamped and is_allowed and not indexes
+  local is_first = is_member and is_stamped and is_allowed and not (indexes and indexes.is_adding)
   for i = is_first and 2 or 1, select('#', ...) do demand((select(i, ...)), record) end
-  if indexes then
-    local refused = indexes.add()
-    if refused then return nil, refused end
-  end
   local added = is_member and 0 or redis.call('ZADD', KEYS[1], 0, record)
+  local refused = indexes and indexes.add()
+  if refused then
+    if added == 1 then redis.pcall('ZREM', KEYS[1], record) end
+    return nil, refused
+  end
   if not is_stamped then redis.call('HSET', record, '_v', ARGV[1]) end
   return added
 end

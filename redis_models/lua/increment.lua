@@ -17,6 +17,22 @@ local function is_below(a, b)
   if #a ~= #b then return (#a < #b) ~= a_negative end
   return a ~= b and (a < b) ~= a_negative
 end
+-- Give the sum of two whole numbers of at most 20 digits, exactly.
+local function sum_of(a, b)
+  local high, low = 0, 0  -- of 10^10 each
+  for _, text in ipairs({a, b}) do
+    local sign = text:sub(1, 1) == '-' and -1 or 1
+    local digits = sign < 0 and text:sub(2) or text
+    high = high + sign * (tonumber(digits:sub(1, -11)) or 0)
+    low = low + sign * tonumber(digits:sub(-10))
+  end
+  local sign = (high < 0 or high == 0 and low < 0) and -1 or 1
+  high, low = sign * high, sign * low
+  if low < 0 then high, low = high - 1, low + 1e10 end
+  if low >= 1e10 then high, low = high + 1, low - 1e10 end
+  local text = high > 0 and string.format('%.0f%010.0f', high, low) or string.format('%.0f', low)
+  return sign < 0 and '-' .. text or text
+end
 if not held then
   if ARGV[4] == '' then return {'REFUSED', 'VALUE', 1, ''} end
   if ARGV[4] == '!' then return {'REFUSED', 'RANGE', 1, ''} end
@@ -24,6 +40,7 @@ if not held then
 elseif ARGV[5] == 'int' then
   if held ~= '0' and not held:find('^%-?[1-9]%d*$') then return {'REFUSED', 'VALUE', 1, held} end
   if is_below(held, ARGV[6]) or is_below(ARGV[7], held) then return {'REFUSED', 'RANGE', 1, held} end
+  sum = sum_of(held, ARGV[3])
 else
   local number = held:find('^[%d.eE+-]+$') and tonumber(held)
   if not number then return {'REFUSED', 'VALUE', 1, held} end
@@ -35,42 +52,26 @@ else
     if tonumber(sum) == number then break end
   end
 end
--- Compute what a sum does to the indexes. Gives a refusal, or nil.
-local function prepare_indexes(text)
+local is_indexed = indexes and indexes.places[ARGV[2]]
+if is_indexed then
   local before = indexes.values_of(record)
   local after = indexes.overlay(before, ARGV[1])
-  after[indexes.place_of(ARGV[2])] = text
+  after[is_indexed] = sum
   indexes.change(record, before, after)
-  return indexes.prepare(function() return 1 end)
+  local refused = indexes.prepare()
+  if refused then return refused end
 end
-local is_indexed = indexes and indexes.place_of(ARGV[2])
-if not sum then
-  if is_indexed then
-    -- The server adds exactly, and Lua does not: add, look, and take it back, before anything else is written.
-    demand('HINCRBY', record)
-    redis.call('HINCRBY', record, ARGV[2], ARGV[3])
-    local text = redis.call('HGET', record, ARGV[2])
-    local by = string.sub(ARGV[3], 1, 1) == '-' and string.sub(ARGV[3], 2) or '-' .. ARGV[3]
-    if by == '9223372036854775808' then  -- more than the server adds at once
-      redis.call('HINCRBY', record, ARGV[2], '9223372036854775807')
-      by = '1'
-    end
-    redis.call('HINCRBY', record, ARGV[2], by)
-    local refused = prepare_indexes(text)
-    if refused then return refused end
-  end
+if held and ARGV[5] == 'int' then
   local _, refusal = begin_writing('HINCRBY')
   if refusal then return refusal end
   redis.call('HINCRBY', record, ARGV[2], ARGV[3])
   if is_indexed then indexes.remove() end
-  return redis.call('HGET', record, ARGV[2])  -- not its reply, which Lua rounds
+  return sum
 end
 -- HSET clears the TTL of a field. Servers before 7.4 have no such TTL, and answer with an error.
 local ends = held and redis.pcall('HPEXPIRETIME', record, 'FIELDS', 1, ARGV[2]) or {}
 if ends.err and not string.find(tostring(ends.err), 'nknown', 1, true) then return ends end
 local is_ending = (tonumber(ends[1]) or -1) > 0
-local refused = is_indexed and prepare_indexes(sum)
-if refused then return refused end
 local _, refusal = begin_writing('HSET', unpack(is_ending and {'HPEXPIREAT'} or {}))
 if refusal then return refusal end
 redis.call('HSET', record, ARGV[2], sum)

@@ -11,15 +11,23 @@
 --         OLDER, those of indexes.lua
 local call, pcall, index, key = redis.call, redis.pcall, KEYS[1], KEYS[first]
 local mode, version, life = ARGV[1], ARGV[2], ARGV[3]
-if indexes and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
--- One question settles most often that there is neither a record nor an index of fields.
-local exists, stamp, remove_rest = call('EXISTS', key, KEYS[2]) > 0, nil, nil
-if exists then
-  if not indexes and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
-  exists = not indexes or call('EXISTS', key) == 1
+local exists, before, stamp, remove_rest
+if indexes then
+  if has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+  exists = call('EXISTS', key) == 1
+else
+  -- One question settles most often that there is neither a record nor an index of fields.
+  exists = call('EXISTS', key, KEYS[2])
+  if exists > 0 then stamp = pcall('HGET', key, '_v') end
+  -- One of the two is there: the record, if it has a stamp.
+  if exists == 2 or exists == 1 and not stamp and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
+  exists = exists == 1
 end
 if exists then
-  stamp = pcall('HGET', key, '_v')
+  if indexes then
+    before = pcall('HMGET', key, unpack(indexes.asked))
+    stamp = before.err and before or before[#indexes.asked]
+  end
   if type(stamp) == 'table' then
     if is_of_another_type(stamp) then return {'REFUSED', 'TYPE', 1, ''} end
     return stamp
@@ -46,14 +54,13 @@ demand('HSET', key)
 if ending then demand(ending, key) end
 if is_ending then demand('PERSIST', index) end
 if indexes then
-  local before = exists and indexes.values_of(key)
-  local after = indexes.overlay(not remove_rest and before, version)
+  local after, places = indexes.overlay(not remove_rest and before, version), indexes.places
   for i = 4, #ARGV, 2 do
-    local place = indexes.place_of(ARGV[i])
+    local place = places[ARGV[i]]
     if place then after[place] = ARGV[i + 1] end
   end
   indexes.change(key, before, after)
-  local refused = indexes.prepare(function() return 1 end) or indexes.add()
+  local refused = indexes.prepare()
   if refused then return refused end
 end
 -- First, because it is all that can still fail; and a member without a record is harmless.
@@ -61,6 +68,11 @@ local added = pcall('ZADD', index, 0, key)
 if type(added) == 'table' then
   if is_of_another_type(added) then return {'REFUSED', 'INDEX', 0, ''} end
   return added
+end
+local refused = indexes and indexes.add()
+if refused then
+  if added == 1 then pcall('ZREM', index, key) end
+  return refused
 end
 local new = call('HSET', key, '_v', version, unpack(ARGV, 4))
 if not stamp then new = new - 1 end

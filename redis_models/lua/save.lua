@@ -38,10 +38,9 @@ if has_more then
   end
 end
 if indexes then
-  local before = indexes.values_of(record)
-  local after = indexes.overlay(before, ARGV[1])
+  local after = {}  -- what is written of the values that indexes are made of
   local function put(name, value)
-    local place = indexes.place_of(name)
+    local place = indexes.places[name]
     if place then after[place] = value end
   end
   for i = 4, written, 2 do put(ARGV[i], ARGV[i + 1]) end
@@ -49,9 +48,14 @@ if indexes then
     for _, i in ipairs(missing) do put(ARGV[i], ARGV[i + 1]) end
     for i = filled + 2, removed do put(ARGV[i], false) end
   end
-  indexes.change(record, before, after)
-  local refused = indexes.prepare(function() return 1 end)
-  if refused then return refused end
+  if next(after) then
+    local before = indexes.values_of(record)
+    local whole = indexes.overlay(before, ARGV[1])
+    for place, value in pairs(after) do whole[place] = value end
+    indexes.change(record, before, whole)
+    local refused = indexes.prepare()
+    if refused then return refused end
+  end
 end
 local added, refusal
 if has_more or ARGV[2] ~= '' then

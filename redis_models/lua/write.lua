@@ -17,14 +17,21 @@ if scores.err then
   if is_of_another_type(scores) then return {'REFUSED', 'INDEX', 0, ''} end
   return scores
 end
-local stamps, existed, remove_rest, older = {}, {}, {}, {'REFUSED', 'OLDER'}
+local stamps, existed, befores, remove_rest, older = {}, {}, {}, {}, {'REFUSED', 'OLDER'}
 local must_exist = string.sub(mode, 1, 8) == 'existing'
 if indexes and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
 -- One question for all of them, and for definitions of indexes, settles what is new; most often all are.
-if must_exist or redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
+if must_exist or redis.call('EXISTS', unpack(KEYS, indexes and first or 2)) > 0 then
   if not indexes and has_other_indexes() then return {'REFUSED', 'INDEXES', 0, ''} end
   for i = first, #KEYS do
-    local stored = redis.pcall('HGET', KEYS[i], '_v')
+    local stored
+    if indexes then
+      local before = redis.pcall('HMGET', KEYS[i], unpack(indexes.asked))
+      stored = before.err and before or before[#indexes.asked]
+      befores[KEYS[i]] = before
+    else
+      stored = redis.pcall('HGET', KEYS[i], '_v')
+    end
     if type(stored) == 'table' then
       if is_of_another_type(stored) then return {'REFUSED', 'TYPE', i - first + 1, ''} end
       return stored
@@ -59,22 +66,31 @@ end
 if is_index_ending then demand('PERSIST', KEYS[1]) end
 local count = tonumber(ARGV[4])
 if indexes then
-  local at, place_of = 5 + (count or 0), {}
+  local place_of, places, found = {}, indexes.places, {}
+  for j = 1, count or 0 do
+    if places[ARGV[4 + j]] then found[#found + 1] = j end
+  end
+  local at = 5 + (count or 0)
   for i = first, #KEYS do
     local key = KEYS[i]
-    place_of[key] = i - first + 1
-    local before = existed[key] and indexes.values_of(key)
+    -- Of a record that is given twice, the second one is written over the first.
+    local before = place_of[key] and indexes.values_of(key) or existed[key] and befores[key] or nil
     local after = indexes.overlay(not remove_rest[key] and before, version)
-    local last, step = at + (count or tonumber(ARGV[at])), count and 1 or 2
-    for j = count and at or at + 1, count and last - 1 or last, step do
-      local place = indexes.place_of(count and ARGV[5 + j - at] or ARGV[j])
-      if place then after[place] = ARGV[count and j or j + 1] end
+    if count then
+      for j = 1, #found do after[places[ARGV[4 + found[j]]]] = ARGV[at + found[j] - 1] end
+      at = at + count
+    else
+      local last = at + tonumber(ARGV[at])
+      for j = at + 1, last, 2 do
+        local place = places[ARGV[j]]
+        if place then after[place] = ARGV[j + 1] end
+      end
+      at = last + 1
     end
-    at = count and last or last + 1
     indexes.change(key, before, after)
-    existed[key] = true
+    place_of[key] = i - first + 1
   end
-  local refused = indexes.prepare(function(key) return place_of[key] end) or indexes.add()
+  local refused = indexes.prepare(place_of)
   if refused then return refused end
 end
 -- First, so that a user who may not write the index leaves no record outside of it; a member without one is harmless.
@@ -90,6 +106,13 @@ for i = first, #KEYS do
   end
 end
 if members[1] then redis.call('ZADD', KEYS[1], unpack(members)) end
+local refused = indexes and indexes.add()
+if refused then
+  for key, is_new in pairs(added) do
+    if is_new == 1 then redis.pcall('ZREM', KEYS[1], key) end
+  end
+  return refused
+end
 local result, place = {}, 5
 -- What is the same for all records stands there once; the stamp goes with the fields.
 local fields = {'HSET', '', '_v', version}

@@ -8,7 +8,7 @@ from ..errors import NoIndexError, QueryError
 from ..indexes.conditions import AllOf, AnyOf, Comparison, Condition, Order
 from ..indexes.entries import part_of
 from ..indexes.matcher import masked
-from ..indexes.planner import EVERYTHING, MOST_BRANCHES, Choices
+from ..indexes.planner import EVERYTHING, MOST_BRANCHES, MOST_RANGES, Choices
 from ..mapping.mapper import Mapper
 
 __all__ = ["no_index_error", "text_of_query"]
@@ -16,13 +16,14 @@ __all__ = ["no_index_error", "text_of_query"]
 _SERVED: Final = ("==", "in", "<", "<=", ">", ">=", "startswith")
 
 
-def no_index_error(mapper: Mapper[Any], choices: Choices, indexed: Collection[str]) -> QueryError:
+def no_index_error(mapper: Mapper[Any], choices: Choices, indexed: Collection[str], *, allow_scan: bool) -> QueryError:
     """Give the error of a query that no index serves; it names the line that declares one, if there is such an index.
 
     Args:
         mapper: The model.
         choices: What the query asks for.
         indexed: The fields that begin an index.
+        allow_scan: Whether the query may read every record.
     """
     model, shown = mapper.model.__name__, text_of_query(mapper, choices.condition, choices.orders)
     if mapper.hooks:
@@ -33,9 +34,11 @@ def no_index_error(mapper: Mapper[Any], choices: Choices, indexed: Collection[st
     line = _line(mapper, choices, indexed)
     if line is None:
         return QueryError(
-            f"{model}: no index can serve {shown}; add a condition with ==, <, >, one_of or startswith, at most"
-            f" {MOST_BRANCHES} alternatives in all, or read every record with allow_scan=True"
+            f"{model}: no index can serve {shown}; add a condition with ==, <, >, startswith or one_of, of at most"
+            f" {MOST_RANGES} values and {MOST_BRANCHES} alternatives, or read every record with allow_scan=True"
         )
+    if allow_scan:
+        return QueryError(f"{model}: pages need an index in their order, and none serves {shown}; declare {line}")
     return NoIndexError(model, shown, line)
 
 

@@ -4,12 +4,12 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from ..encoding.raw_text import bytes_of, text_of
 from ..errors import CursorError
-from ..indexes.planner import Plan, Scan
+from ..indexes.planner import Choices, KeyScan, Plan, Scan
 from .streams import Position
 
 __all__ = ["Cursor", "cursor_of", "read_cursor"]
@@ -24,42 +24,57 @@ class Cursor:
     """A place in the order of a query.
 
     Attributes:
+        text: The cursor, as applications have it.
         digest: That of the definitions of the table's indexes.
         indexes: What is read: the index of each branch.
         is_descending: Whether they are read from their end.
         position: The last member that was given.
     """
 
+    text: str
     digest: str
     indexes: tuple[str, ...]
     is_descending: bool
     position: Position
 
-    def __str__(self) -> str:
-        rank, key = self.position
-        document = [self.digest, list(self.indexes), int(self.is_descending), rank, text_of(key)]
-        raw = json.dumps(document, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    def narrowed(self, choices: Choices) -> Choices:
+        """Give those of some choices that read what the cursor is of."""
+        branches = choices.branches
+        if branches is not None and len(branches) == len(self.indexes):
+            branches = tuple(
+                tuple(scan for scan in branch if _name_of(scan) == name)
+                for branch, name in zip(branches, self.indexes, strict=True)
+            )
+        is_whole = branches is not None and len(branches) == len(self.indexes) and all(branches)
+        walks = tuple(scan for scan in choices.walks if (scan.index.name,) == self.indexes)
+        return replace(choices, branches=branches if is_whole else None, walks=walks)
 
-    def names(self) -> tuple[str, ...] | None:
-        """Give the names of the indexes to read; None where the table is read."""
-        return None if self.indexes == (_TABLE,) else self.indexes
-
-    def check(self, text: str, plan: Plan, digest: str) -> None:
+    def check(self, plan: Plan | None) -> None:
         """Refuse a query that is not the one that the cursor is of.
 
         Raises:
-            CursorError: It is answered in another way.
+            CursorError: It is answered in another way, or not at all.
+        """
+        is_same = plan is not None and _indexes_of(plan) == self.indexes
+        if plan is None or not is_same or plan.is_descending is not self.is_descending:
+            raise CursorError(self.text, "is of another query")
+
+    def check_digest(self, digest: str) -> None:
+        """Refuse a table that has other indexes by now.
+
+        Raises:
+            CursorError: It has.
         """
         if digest != self.digest:
-            raise CursorError(text, "is of the indexes that the table had before")
-        if _indexes_of(plan) != self.indexes or plan.is_descending is not self.is_descending:
-            raise CursorError(text, "is of another query")
+            raise CursorError(self.text, "is of the indexes that the table had before")
 
 
 def cursor_of(digest: str, plan: Plan, position: Position) -> str:
     """Give the cursor of a place in the order of a plan."""
-    return str(Cursor(digest, _indexes_of(plan), plan.is_descending, position))
+    rank, key = position
+    document = [digest, _indexes_of(plan), int(plan.is_descending), rank, text_of(key)]
+    raw = json.dumps(document, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def read_cursor(text: str) -> Cursor:
@@ -75,20 +90,26 @@ def read_cursor(text: str) -> Cursor:
             raise ValueError("it is too long")
         raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
         document: Any = json.loads(raw)
-        return _cursor(*document)
+        return _cursor(text, *document)
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise CursorError(text, "is not readable") from None
 
 
-def _cursor(digest: object, indexes: object, is_descending: object, rank: object, key: object) -> Cursor:
+def _cursor(text: str, digest: object, indexes: object, is_descending: object, rank: object, key: object) -> Cursor:
     if not isinstance(indexes, list) or not all(isinstance(name, str) for name in cast("list[object]", indexes)):
         raise ValueError("no indexes")
     if not (isinstance(digest, str) and is_descending in (0, 1) and type(rank) is int and isinstance(key, str)):
         raise ValueError("no place")
-    return Cursor(digest, tuple(cast("Sequence[str]", indexes)), bool(is_descending), Position(rank, bytes_of(key)))
+    return Cursor(
+        text, digest, tuple(cast("Sequence[str]", indexes)), bool(is_descending), Position(rank, bytes_of(key))
+    )
 
 
 def _indexes_of(plan: Plan) -> tuple[str, ...]:
     if plan.scans is None:
         return (_TABLE,)
-    return tuple(scan.index.name if isinstance(scan, Scan) else _KEYS for scan in plan.scans)
+    return tuple(map(_name_of, plan.scans))
+
+
+def _name_of(scan: Scan | KeyScan) -> str:
+    return scan.index.name if isinstance(scan, Scan) else _KEYS

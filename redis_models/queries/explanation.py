@@ -78,7 +78,8 @@ class Explanation:
         if self.sorts:
             lines.append("  sorts the results in memory")
         if self.others:
-            lines.append(f"  reads {self.others:,} records with a value that has no entry")
+            noun = "record" if self.others == 1 else "records"
+            lines.append(f"  reads {self.others:,} {noun} with a value that has no entry")
         lines += [f"  index {name} is {state}" for name, state in self.states if state != "ready"]
         return "\n".join(lines)
 

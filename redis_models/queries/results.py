@@ -127,12 +127,9 @@ class Results(Generic[M]):
             self._upgrader,
             replace(self._request, limit=size + 1),
             in_order=True,
-            after=None if cursor is None else cursor.position,
-            indexes=None if cursor is None else cursor.names(),
+            cursor=cursor,
         )
         yield from search.open(size + 1)
-        if cursor is not None and after is not None:
-            cursor.check(after, search.plan, search.knowledge.definitions.digest)
         made: list[M] = []
         last: Match | None = None
         while not search.is_done:

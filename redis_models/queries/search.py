@@ -28,6 +28,7 @@ from ..records.read import (
 from ..store import Upgrader
 from .advice import no_index_error
 from .checks import Checker
+from .cursor import Cursor
 from .explanation import Explanation, explanation_of
 from .knowledge import Knowledge, is_still, known, learn
 from .mend import mend, mend_others
@@ -72,8 +73,7 @@ class Search(Generic[M]):
         request: What is asked for.
         columns: Stored fields that the results are made of; None for whole records.
         in_order: Whether results are given as they are met, so that they must come in their order.
-        after: The place to begin behind, or None.
-        indexes: Names of the indexes to use, as a cursor has them; None to choose.
+        cursor: The place to begin behind, in the indexes that it names; None to begin at the start.
 
     Attributes:
         plan: How the query is answered; known when it is opened.
@@ -92,17 +92,17 @@ class Search(Generic[M]):
         *,
         columns: Sequence[str] | None = None,
         in_order: bool = False,
-        after: Position | None = None,
-        indexes: Sequence[str] | None = None,
+        cursor: Cursor | None = None,
     ) -> None:
         self._mapper, self._upgrader, self.request = mapper, upgrader, request
-        self._columns, self._in_order, self._after, self._indexes = columns, in_order, after, indexes
+        self._columns, self._in_order, self._cursor = columns, in_order, cursor
         self._streams: Streams | None = None
         self._others: frozenset[str] = frozenset()
         self._last: str | None = None  # key of the table that was read last
         self._table = Stream("", 0, 0, 0, b"", b"\xff", 0, False, keys={})
         self._size = READ_CHUNK
         self._stale: list[Hit] = []
+        self._is_damaged = False
         self.is_open = self.is_done = False
 
     def open(self, wanted: int | None) -> RoundTrips[None]:
@@ -235,6 +235,11 @@ class Search(Generic[M]):
         plan = self._plan(choices, None)
         if plan is None and not knowledge.is_fresh:
             return False
+        if self._cursor is not None:
+            if self._cursor.digest != knowledge.definitions.digest and not knowledge.is_fresh:
+                return False
+            self._cursor.check_digest(knowledge.definitions.digest)
+            self._cursor.check(plan)
         if plan is not None and plan.scans is not None and _is_open(choices):
             question, *replies = yield [knowledge.question, *_count_commands(self._mapper, choices)]
             if not is_still(knowledge, question):
@@ -256,9 +261,10 @@ class Search(Generic[M]):
             is_exact = all(isinstance(scan, Scan) and not scan.left for scan in plan.scans or (None,))
             self._size = max(1, min(wanted if is_exact else max(wanted, _FIRST_PAGE), READ_CHUNK))
         if plan.scans is not None:
-            self._streams = Streams(self._mapper, plan, self._size, self._after)
-        elif self._after is not None:
-            self._last = text_of(self._after.key)
+            after = None if self._cursor is None else self._cursor.position
+            self._streams = Streams(self._mapper, plan, self._size, after)
+        elif self._cursor is not None:
+            self._last = text_of(self._cursor.position.key)
 
     def _read_first(self, streams: Streams) -> RoundTrips[bool]:
         """Read the first members, and the others; give whether the indexes are those that are known."""
@@ -280,7 +286,12 @@ class Search(Generic[M]):
         others = cast("list[bytes]", found)
         for size, index_key in zip(sizes, index_keys, strict=True):
             if not size and cast(int, records) > len(others):
-                yield from self._check_damage(index_key, others)
+                error = yield from self._damage(index_key, others)
+                if error is not None and not self.request.allow_scan:
+                    raise error
+                self._is_damaged = error is not None
+                if self._is_damaged:
+                    return False
         if others:
             yield from self._add_others(others)
         return True
@@ -394,20 +405,23 @@ class Search(Generic[M]):
         return self._checker.names
 
     def _choices(self, knowledge: Knowledge) -> Choices:
-        ready = knowledge.ready
-        if self._indexes is not None:
-            ready = tuple(index for index in ready if index.name in self._indexes)
-        return choices_of(self._mapper, ready, self.request.condition, self.request.orders)
+        choices = choices_of(self._mapper, knowledge.ready, self.request.condition, self.request.orders)
+        return choices if self._cursor is None else self._cursor.narrowed(choices)
 
     def _plan(self, choices: Choices, counts: Sequence[int] | None) -> Plan | None:
-        plan = decide(choices, counts, self.request.limit, in_order=self._in_order)
-        if plan is not None:
-            return plan
+        if not self._is_damaged:
+            plan = decide(choices, counts, self.request.limit, in_order=self._in_order)
+            if plan is not None:
+                return plan
         if choices.is_everything and not choices.orders:
             return Plan(choices.condition, (), None, True)
-        if self.request.allow_scan and not (self._in_order and choices.orders):
-            return Plan(choices.condition, choices.orders, None, not choices.orders)
-        return None
+        if not self.request.allow_scan:
+            return None
+        if choices.walks and not self._is_damaged:  # every record, but in the wanted order
+            return Plan(choices.condition, choices.orders, choices.walks, True)
+        if self._in_order and choices.orders:
+            return None
+        return Plan(choices.condition, choices.orders, None, not choices.orders)
 
     def _refusal(self, choices: Choices, knowledge: Knowledge) -> QueryError:
         """Give the error of a query that no ready index serves."""
@@ -421,10 +435,11 @@ class Search(Generic[M]):
                 if isinstance(scan, Scan) and scan.index not in knowledge.ready:
                     name = scan.index.name
                     return IndexNotReadyError(mapper.model.__name__, name, _state(knowledge, name))
-        return no_index_error(mapper, choices, {index.parts[0].field for index in knowledge.ready})
+        indexed = {index.parts[0].field for index in knowledge.ready}
+        return no_index_error(mapper, choices, indexed, allow_scan=request.allow_scan)
 
-    def _check_damage(self, index_key: str, others: Sequence[bytes]) -> RoundTrips[None]:
-        """Raise an error if an index is empty, although there is a record that must be in it."""
+    def _damage(self, index_key: str, others: Sequence[bytes]) -> RoundTrips[IndexDamagedError | None]:
+        """Give the error of an index that is empty, although there is a record that must be in it."""
         mapper, start = self._mapper, len(self._mapper.start)
         apart = {text_of(member) for member in others}
         page = yield from index_after(mapper, None, SWEEP_CHUNK)
@@ -432,7 +447,7 @@ class Search(Generic[M]):
         there = check((yield [("EXISTS", key) for key in keys])) if keys else []
         alive = [key for key, exists in zip(keys, there, strict=True) if exists]
         if not alive:
-            return
+            return None
         key, other = alive[0], bytes_of(alive[0][start:])
         before, size, listed, after = check(
             (yield [("EXISTS", key), ("ZCARD", index_key), ("ZSCORE", mapper.keys.others, other), ("EXISTS", key)])
@@ -443,7 +458,8 @@ class Search(Generic[M]):
                 for index in self.knowledge.definitions.indexes
                 if mapper.keys.field_index(index.name) == index_key
             )
-            raise IndexDamagedError(mapper.model.__name__, name, index_key)
+            return IndexDamagedError(mapper.model.__name__, name, index_key)
+        return None
 
 
 def _count_commands(mapper: Mapper[M], choices: Choices) -> list[Command]:

@@ -232,7 +232,7 @@ class Streams:
         if stream.keys is not None:
             return [(stream.keys[member], member, stream) for member in members]
         start, parts = self._mapper.start.encode(), stream.parts
-        if b"".join(members).count(b"\0") == parts * len(members):  # nearly always: none in a text, nor in a key
+        if set(map(bytes.count, members, repeat(b"\0"))) == {parts}:  # nearly always: none in a text, nor in a key
             keys = [start + member[member.rindex(b"\0") + 1 :] for member in members]
         else:
             keys = [start + _pk_in(member, parts) for member in members]

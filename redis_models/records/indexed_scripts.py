@@ -11,12 +11,15 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Final, cast
 
+from redis.exceptions import ResponseError
+
 from ..client.commands import Argument, Command, Reply, RoundTrips, Script, call, check
 from ..encoding.raw_text import text_of
 from ..errors import ConfigurationError, ConflictError, DataError
 from ..indexes.definitions import Definitions, Index, Part, read_definitions
 from ..indexes.entries import lua_of
 from ..mapping.keys import KeySpace
+from ..mapping.stored_field import STAMP
 
 __all__ = [
     "NO_INDEXES",
@@ -33,9 +36,15 @@ __all__ = [
 
 _KNOWN: Final = "_known_indexes"
 _TRIES: Final = 8  # of a call, while other processes change the definitions each time
-_END: Final = "--[[ end of the fence ]]\n"
 _FENCE: Final = (files("redis_models") / "lua" / "fence.lua").read_text("utf-8")
 _INDEXES: Final = (files("redis_models") / "lua" / "indexes.lua").read_text("utf-8")
+_CLAIMS: Final = (files("redis_models") / "lua" / "index_claims.lua").read_text("utf-8")
+_CLAIMS_USED: Final = "indexes.holder_of("
+# What not every script needs, and a function that those call which do.
+_PIECES: Final = tuple(
+    ((files("redis_models") / "lua" / f"{name}.lua").read_text("utf-8"), used)
+    for name, used in (("index_changes", "indexes.prepare("), ("index_following", "indexes.demand_all("))
+)
 
 
 @dataclass(frozen=True)
@@ -153,9 +162,11 @@ def read_indexes(space: KeySpace) -> RoundTrips[Definitions]:
     Raises:
         ConfigurationError: As ``learn_indexes``.
     """
-    [reply] = check((yield [("HMGET", space.definitions, "digest", "document")]))
-    digest, document = cast("list[bytes | None]", reply)
-    if digest is None and document is None:
+    [reply] = yield [("HMGET", space.definitions, "digest", "document", "states")]
+    if isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply):
+        raise _unreadable(space, "it is not a hash")
+    digest, document, states = cast("list[bytes | None]", check([reply])[0])
+    if digest is None and document is None and states is None:
         return NO_INDEXES
     try:
         definitions = read_definitions(document or b"")
@@ -175,8 +186,8 @@ def changing_indexes_error(space: KeySpace) -> DataError:
     """Give the error of definitions that are other ones each time."""
     return ConflictError(
         space.definitions,
-        "nothing was written: the definitions of this table's indexes keep changing, or are damaged; try again, and if"
-        " it fails again, build the indexes anew",
+        "nothing was written: the definitions of this table's indexes keep changing; try again, and if it stays so,"
+        " look for processes that build indexes in turn",
     )
 
 
@@ -196,8 +207,9 @@ def _remember(space: KeySpace, definitions: Definitions) -> TableIndexes:
 
 def _unreadable(space: KeySpace, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        f"the definitions of indexes at {space.definitions!r} are not readable, so nothing can be written to this"
-        f" table: {reason}; use the release of redis_models that wrote them, or build the indexes again"
+        f"the definitions of indexes at {space.definitions!r} are not readable, so this table cannot be written:"
+        f" {reason}; use the release of redis_models that wrote them, or 'DEL {space.definitions}' and build the"
+        " indexes again"
     )
 
 
@@ -206,7 +218,10 @@ def _indexed(plain: Script, definitions: Definitions, start: str) -> Script:
     if not end:
         raise ValueError("the script has no fence")
     parts = [part for index in definitions.indexes for shape in index.shapes.values() for part in shape or ()]
-    source = f"{head}{lua_of(parts)}{_tables(definitions, start)}{_INDEXES}{body}"
+    pieces = "".join(piece for piece, used in _PIECES if used in body)
+    if any(index.is_unique for index in definitions.indexes) and _CLAIMS_USED in pieces + body:
+        pieces = _CLAIMS + pieces
+    source = f"{head}{lua_of(parts)}{_tables(definitions, start)}{_INDEXES}{pieces}{body}"
     return Script(source, plain.is_repeatable)
 
 
@@ -223,7 +238,8 @@ def _tables(definitions: Definitions, start: str) -> str:
     ]
     return (
         f"local digest, start = {_quoted(definitions.digest)}, {_quoted(start)}\n"
-        f"local sources = {{{', '.join(map(_quoted, sources))}}}\n"
+        f"local asked = {{{', '.join(map(_quoted, (*sources, STAMP)))}}}\n"
+        f"local places = {{{', '.join(f'[{_quoted(name)}] = {place}' for name, place in places.items())}}}\n"
         f"local unique = {{{', '.join(_boolean(index.is_unique) for index in indexes)}}}\n"
         f"local shapes = {{{', '.join(rows)}}}\n"
     )

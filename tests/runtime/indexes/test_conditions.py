@@ -169,6 +169,7 @@ def test_conditions_read_as_they_are_written() -> None:
         & ~(number == 7),
         "on(Thing.name).one_of(['a', None])": name.one_of(["a", None]),
         "~on(Thing.name).startswith('a')": ~name.startswith("a"),
+        "Thing.status == Status.NEW": on(Thing.status) == Status.NEW,
         "Thing.name != None": name != None,  # noqa: E711
         "desc(Thing.count, nulls='last')": desc(COUNT, nulls="last"),
     }
