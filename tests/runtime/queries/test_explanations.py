@@ -63,7 +63,7 @@ async def test_its_fields_say_the_same(orders: type[Order], ask: Ask, client: An
 
     found = await ask(Order.where(PAID, Order.tenant == "t").order_by(Order.email), "explain")
 
-    assert [(one.index, one.is_chosen, one.is_ordered, one.count) for one in found.candidates] == [
+    assert [(scan.index, scan.is_chosen, scan.is_ordered, scan.count) for scan in found.candidates] == [
         ("tenant_number", False, False, 9),
         ("status", True, False, 3),
         ("email", False, True, 9),
@@ -80,4 +80,4 @@ async def test_a_limit_makes_the_index_in_the_wanted_order_the_cheaper_one(order
 
     found = await ask(query.limit(3), "explain")
 
-    assert [one.index for one in found.candidates if one.is_chosen] == ["status_day"]
+    assert [scan.index for scan in found.candidates if scan.is_chosen] == ["status_day"]
