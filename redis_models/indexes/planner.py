@@ -7,14 +7,24 @@ their members, and ``decide`` takes the cheapest.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from ..mapping.mapper import Mapper
 from .conditions import AllOf, AnyOf, Comparison, Condition, Not, Order
 from .definitions import Definitions, Part
-from .entries import NONE, Entry, Operator, beginning, beginning_of_text, bounds, entry_of, part_of, successor
+from .entries import (
+    LONGEST_TEXT,
+    NONE,
+    Entry,
+    Operator,
+    beginning,
+    beginning_of_text,
+    bounds,
+    entry_of,
+    part_of,
+    successor,
+)
 
 __all__ = [
     "EVERYTHING",
@@ -42,8 +52,7 @@ _BOUNDS: Final = ("<", "<=", ">", ">=")
 _KINDS_WITH_NAN: Final = frozenset({"float", "decimal"})
 
 
-@dataclass(frozen=True)
-class UsableIndex:
+class UsableIndex(NamedTuple):
     """An index as this code reads it.
 
     Attributes:
@@ -57,8 +66,7 @@ class UsableIndex:
     is_unique: bool
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """Members of an index that lie together.
 
     Attributes:
@@ -74,12 +82,11 @@ class Range:
     rank: int = 0
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(NamedTuple):
     """How one index finds the records of one branch.
 
     Attributes:
-        index: The index.
+        target: The index.
         ranges: Its ranges, in ascending order within a rank.
         served: What the ranges were made of.
         left: What they do not say in full, so that each record is judged by it.
@@ -90,7 +97,7 @@ class Scan:
         most: How many records it finds at most, or None.
     """
 
-    index: UsableIndex
+    target: UsableIndex
     ranges: tuple[Range, ...]
     served: tuple[Condition, ...]
     left: tuple[Condition, ...]
@@ -102,11 +109,10 @@ class Scan:
     @property
     def order_parts(self) -> tuple[Part, ...]:
         """The parts that members are sorted by."""
-        return self.index.parts[self.order_start or 0 :]
+        return self.target.parts[self.order_start or 0 :]
 
 
-@dataclass(frozen=True)
-class KeyScan:
+class KeyScan(NamedTuple):
     """The records of one branch, which names their primary keys.
 
     Attributes:
@@ -121,8 +127,7 @@ class KeyScan:
 AnyScan = Scan | KeyScan
 
 
-@dataclass(frozen=True)
-class Choices:
+class Choices(NamedTuple):
     """Every way to find the records of a query by indexes.
 
     Attributes:
@@ -150,8 +155,7 @@ class Choices:
         return self.condition == EVERYTHING
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """How a query is answered.
 
     Attributes:
@@ -316,7 +320,7 @@ def _worthwhile(branch: "Sequence[AnyScan]") -> "tuple[AnyScan, ...]":
         return tuple(branch)
     kept: list[AnyScan] = []
     # Of those that beat each other the last one stays: that with the fewest parts.
-    candidates = sorted(branch, key=lambda scan: -len(scan.index.parts) if isinstance(scan, Scan) else 0)
+    candidates = sorted(branch, key=lambda scan: -len(scan.target.parts) if isinstance(scan, Scan) else 0)
     for place, scan in enumerate(candidates):
         if not any(_beats(rival, scan) for rival in (*kept, *candidates[place + 1 :])):
             kept.append(scan)
@@ -333,13 +337,13 @@ def _beats(rival: AnyScan, scan: AnyScan) -> bool:
     return len(rival.served) >= len(scan.served) and all(one in rival.served for one in scan.served)
 
 
-@dataclass(frozen=True)
 class _Planner:
     """What the scans of one query are made with."""
 
-    mapper: Mapper[Any]
-    indexes: Sequence[UsableIndex]
-    orders: tuple[Order, ...]
+    __slots__ = ("indexes", "mapper", "orders")
+
+    def __init__(self, mapper: Mapper[Any], indexes: Sequence[UsableIndex], orders: tuple[Order, ...]) -> None:
+        self.mapper, self.indexes, self.orders = mapper, indexes, orders
 
     def branches(self, condition: Condition) -> "tuple[tuple[AnyScan, ...], ...] | None":
         """Give the scans of each branch; None where one of them has none."""
@@ -380,8 +384,8 @@ class _Planner:
         scans = [self._scan(index, (), condition) for index in self.indexes if index.parts[0].field == first]
         ordered = [scan for scan in scans if scan.order_start is not None]
         # Those with more parts than the order sort records that are equal by it by these, not by their primary keys.
-        fewest = min((len(scan.index.parts) for scan in ordered), default=0)
-        return tuple(scan for scan in ordered if len(scan.index.parts) == fewest)[:1]
+        fewest = min((len(scan.target.parts) for scan in ordered), default=0)
+        return tuple(scan for scan in ordered if len(scan.target.parts) == fewest)[:1]
 
     def _scans(self, members: tuple[Condition, ...]) -> "tuple[AnyScan, ...]":
         condition = members[0] if len(members) == 1 else AllOf(members)
@@ -413,20 +417,18 @@ class _Planner:
             first, end, bounding = self._bounds(index.parts[len(fixed)], comparisons)
             served += [one.comparison for one in bounding]
             exact |= {id(one.comparison) for one in bounding if one.is_exact}
-        start, spans = self._ordered(index, fixed, (first, end))
+        start, spans = (0, [(first, end)]) if not self.orders else self._ordered(index, fixed, (first, end))
         prefixes = [(beginning(entries), len(beginning(entries[:start])) if start else 0) for entries in chosen]
-        made = tuple(
-            [
-                Range(prefix + low, prefix + high, skip, rank)
-                for rank, (low, high) in enumerate(spans)
-                for prefix, skip in prefixes
-                if low < high
-            ]
-        )
+        made = [
+            Range(prefix + low, prefix + high, skip, rank)
+            for rank, (low, high) in enumerate(spans)
+            for prefix, skip in prefixes
+            if low < high
+        ]
         is_hit = index.is_unique and is_whole and all(NONE not in one.entries for one in fixed)
         return Scan(
             index,
-            made,
+            tuple(made),
             tuple(served),
             tuple([one for one in _conjuncts(condition) if id(one) not in exact]),
             condition,
@@ -442,10 +444,9 @@ class _Planner:
                 if one.field != part.field or one.operator != operator or one.folds_case != part.folds_case:
                     continue
                 values = cast("tuple[object, ...]", one.value) if operator == "in" else (one.value,)
-                found = [self._entry(part, value) for value in values]
-                entries = [entry for entry in found if entry is not None]
+                entries = [entry for value in values if (entry := self._entry(part, value)) is not None]
                 texts = sorted({entry.text for entry in entries})
-                if len(entries) == len(found) and len(texts) <= most:
+                if len(entries) == len(values) and len(texts) <= most:
                     is_cut = any(_may_be_cut(part, entry) for entry in entries)
                     is_exact = not is_cut and (
                         part.kind not in _KINDS_WITH_NAN or all(value == value for value in values)
@@ -477,8 +478,6 @@ class _Planner:
         self, index: UsableIndex, fixed: "Sequence[_Fixed]", bound: tuple[bytes, bytes]
     ) -> "tuple[int | None, list[tuple[bytes, bytes]]]":
         """Give from which part on the members of an index are sorted as is wanted, and the ranges of each rank."""
-        if not self.orders:
-            return 0, [bound]
         single = [one for one in fixed if len(one.entries) == 1 and one.is_exact]
         settled = {part.field for part, one in zip(index.parts, fixed, strict=False) if one in single}
         wanted = [order for order in self.orders if order.field not in settled]
@@ -508,8 +507,7 @@ class _Planner:
             return None
 
 
-@dataclass(frozen=True)
-class _Fixed:
+class _Fixed(NamedTuple):
     """What a comparison says of a part.
 
     Attributes:
@@ -538,7 +536,9 @@ def _common(one: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> tuple[bytes
 
 def _may_be_cut(part: Part, entry: Entry) -> bool:
     """Whether longer texts than this have the same entry."""
-    return part.kind in _TEXT_KINDS and (entry.is_cut or bounds(part, ">", entry)[0] == entry.text + b"\0")
+    if part.kind not in _TEXT_KINDS or len(entry.text) <= LONGEST_TEXT:
+        return False
+    return entry.is_cut or bounds(part, ">", entry)[0] == beginning([entry.text])
 
 
 def _own_part(mapper: Mapper[Any], part: Part) -> Part | None:

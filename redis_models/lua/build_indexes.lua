@@ -30,7 +30,7 @@ for i = first, #KEYS do
         holders[place .. entry] = key
       end
     end
-    -- Also one that another record has: so nobody can write the value while the two are put right.
+    -- Also one that another record has: so that no client can write the value until the two are corrected.
     if list and entry then list[#list + 1], list[#list + 2] = 0, entry .. name end
   end
   local list = is_other and others or not_others

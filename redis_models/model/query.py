@@ -354,7 +354,8 @@ class SyncQuery(_AnyQuery[M]):
 
 def query_of(model: type[M], conditions: tuple[Condition | bool, ...], *, allow_scan: bool) -> Query[M]:
     """Give the query of ``Model.where``."""
-    return Query(model, _with_conditions(model, Request(allow_scan=allow_scan), conditions))
+    condition = resolved(all_of(conditions), model.__mapper__) if conditions else EVERYTHING
+    return Query(model, Request(condition, allow_scan=allow_scan))
 
 
 def _with_conditions(model: type[StoredModel], request: Request, conditions: tuple[Condition | bool, ...]) -> Request:

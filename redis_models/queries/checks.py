@@ -54,7 +54,7 @@ class Checker(Generic[M]):
         self.judged = tuple(dict.fromkeys(asked))
         asked += [order.field for order in plan.orders]
         self._asked = tuple(dict.fromkeys(asked))
-        parts = [part.field for scan in scans if isinstance(scan, Scan) for part in scan.index.parts]
+        parts = [part.field for scan in scans if isinstance(scan, Scan) for part in scan.target.parts]
         self.names: tuple[str, ...] = tuple(dict.fromkeys((*asked, *parts)))
         self.needs_whole = mapper._has_validators
         self._scans = scans
@@ -170,7 +170,7 @@ class Checker(Generic[M]):
 
 def _entry_test(scan: Scan) -> Callable[[bytes, Mapping[str, bytes]], bool]:
     """Give the test whether a member of the index of a scan is that of a record."""
-    parts = scan.index.parts
+    parts = scan.target.parts
     known: dict[tuple[bytes, ...], bytes | None] = {}
     fields = [part.field for part in parts]
     usual = [(part.field, _USUAL.get(part.kind, _unusual)) for part in parts]
@@ -216,16 +216,19 @@ def _spell_text(raw: bytes) -> bytes:
 
 
 def _spell_moment(raw: bytes) -> bytes:
+    if raw.endswith(b'+00:00"'):
+        return b"t" + raw[1:-7]
     return b"t" + raw[1:-2] if raw.endswith(b'Z"') else _unusual(raw)
 
 
 def _spell_json_text(raw: bytes) -> bytes:
-    return _spell_text(raw[1:-1]) if b"\\" not in raw else _unusual(raw)
+    return _spell_text(raw[1:-1]) if raw[:1] == b'"' and b"\\" not in raw else _unusual(raw)
 
 
+_BOOLS: Final = {b"true": b"1", b"false": b"0"}
 # Entries of what is usual, without the checks of ``entry``: quicker, and for comparing only.
 _USUAL: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    "bool": lambda raw: b"1" if raw == b"true" else b"0",
+    "bool": lambda raw: _BOOLS.get(raw, b"\xff"),
     "date": lambda raw: raw[1:-1],
     "datetime": _spell_moment,
     "int": _spell_int,

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from ..encoding.raw_text import bytes_of, text_of
@@ -46,8 +46,8 @@ class Cursor:
                 for branch, name in zip(branches, self.indexes, strict=True)
             )
         is_whole = branches is not None and len(branches) == len(self.indexes) and all(branches)
-        walks = tuple(scan for scan in choices.walks if (scan.index.name,) == self.indexes)
-        return replace(choices, branches=branches if is_whole else None, walks=walks)
+        walks = tuple(scan for scan in choices.walks if (scan.target.name,) == self.indexes)
+        return choices._replace(branches=branches if is_whole else None, walks=walks)
 
     def check(self, plan: Plan | None) -> None:
         """Refuse a query that is not the one that the cursor is of.
@@ -112,4 +112,4 @@ def _indexes_of(plan: Plan) -> tuple[str, ...]:
 
 
 def _name_of(scan: Scan | KeyScan) -> str:
-    return scan.index.name if isinstance(scan, Scan) else _KEYS
+    return scan.target.name if isinstance(scan, Scan) else _KEYS

@@ -114,8 +114,8 @@ def explanation_of(
 
 def _candidate(mapper: Mapper[Any], scan: Scan, count: int, is_chosen: bool) -> Candidate:
     return Candidate(
-        scan.index.name,
-        tuple(part.field for part in scan.index.parts),
+        scan.target.name,
+        tuple(part.field for part in scan.target.parts),
         _texts(mapper, scan.served),
         _texts(mapper, scan.left),
         len(scan.ranges),

@@ -63,7 +63,14 @@ class Knowledge:
         """The indexes that this code can read, and that have all records."""
         return tuple(index for index in self.defined if self.states.get(index.name) == READY)
 
-    @property
+    @cached_property
+    def by_field(self) -> Mapping[str, UsableIndex]:
+        """The ready indexes of one field each, by its name; none where validators decide what values are."""
+        if self.mapper._has_validators:
+            return {}
+        return {index.parts[0].field: index for index in self.ready if len(index.parts) == 1}
+
+    @cached_property
     def question(self) -> Command:
         """The command whose reply ``is_still`` takes."""
         return ("HMGET", self.mapper.keys.definitions, "digest", "states")

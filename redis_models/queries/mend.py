@@ -47,7 +47,7 @@ def mend(mapper: Mapper[Any], definitions: Definitions, hits: Sequence[Hit]) -> 
             replies = yield [("HMGET", key, STAMP, *fields) for key, _, _ in found]
             stale: list[tuple[Hit, Sequence[bytes | None]]] = []
             for hit, reply in zip(found, replies, strict=True):
-                if isinstance(reply, list):  # else it is no record, which verify names
+                if isinstance(reply, list):  # else the key does not hold a hash
                     raws = cast("list[bytes | None]", reply)
                     stored = dict(zip(fields, raws[1:], strict=True))
                     if not _is_entry(hit, shapes.parts_at(stored_version(hit[0], raws[0])), stored):

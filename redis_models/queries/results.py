@@ -12,6 +12,7 @@ from ..records.read import make_instance
 from ..store import Upgrader
 from .advice import text_of_query
 from .cursor import cursor_of, read_cursor
+from .lookup import lookup
 from .search import Match, Request, Search
 from .streams import position_of
 
@@ -47,11 +48,11 @@ class Results(Generic[M]):
         Args:
             bad: Takes the error of every record that cannot be read, which is then left out; else the first is raised.
         """
-        return (yield from self._gather(self._request, None, self._instance, bad))
+        return (yield from self._instances(self._request, bad))
 
     def first(self) -> RoundTrips[M | None]:
         """Give the first record, or None."""
-        found = yield from self._gather(_at_most(self._request, 1), None, self._instance, None)
+        found = yield from self._instances(_at_most(self._request, 1), None)
         return found[0] if found else None
 
     def one(self) -> RoundTrips[M]:
@@ -61,7 +62,7 @@ class Results(Generic[M]):
             NotFoundError: There is none.
             ManyRecordsError: There are more.
         """
-        found = yield from self._gather(_at_most(_unsorted(self._request), 2), None, self._instance, None)
+        found = yield from self._instances(_at_most(_unsorted(self._request), 2), None)
         if len(found) == 1:
             return found[0]
         model, conditions = self._mapper.model.__name__, text_of_query(self._mapper, self._request.condition)
@@ -167,6 +168,13 @@ class Results(Generic[M]):
                 return found if wanted is None else found[:wanted]
         return []
 
+    def _instances(self, request: Request, bad: list[DataError] | None) -> RoundTrips[list[M]]:
+        if bad is None:
+            found = yield from lookup(self._mapper, self._upgrader, request)
+            if found is not None:
+                return found
+        return (yield from self._run(self._search(request, None), self._instance, bad))
+
     def _gather(
         self,
         request: Request,
@@ -194,8 +202,8 @@ class Results(Generic[M]):
             else:
                 made.extend(one for match in matches if (one := self._made(match, make, bad)) is not None)
 
-        if limit is None:
-            yield from search.collect(add)
+        if limit is None or bad is None:  # else it is not known how many of them can be read
+            yield from search.collect(add, limit)
             return made
         while len(made) < limit and not search.is_done:
             for match in (yield from search.next_matches(limit - len(made))):

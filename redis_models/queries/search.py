@@ -127,15 +127,22 @@ class Search(Generic[M]):
             knowledge = None
         raise QueryError(f"{self._mapper.model.__name__}: its indexes keep changing; try again")
 
-    def collect(self, sink: Callable[[Sequence[Match]], None]) -> RoundTrips[None]:
-        """Give all matches to ``sink``, page by page, in the order of the plan, while the server reads the next one."""
+    def collect(self, sink: Callable[[Sequence[Match]], None], limit: int | None = None) -> RoundTrips[None]:
+        """Give matches to ``sink``, page by page, in the order of the plan, while the server reads the next page.
+
+        Args:
+            sink: Takes them.
+            limit: How many to give at most, or None for all.
+        """
         former: Sequence[Match] = ()
+        left = limit
         hits = yield from self._next_hits(self._size)
         while hits:
             keys = [key for key, _, _ in hits]
             commands = read_commands(self._mapper, self._names, keys)
             asked = len(commands)
-            more = [] if self._streams is None else self._streams.commands()
+            is_last = self._streams is None or (left is not None and left <= len(hits))
+            more = [] if is_last or self._streams is None else self._streams.commands()
             if not (more or former):
                 replies = yield commands
             else:
@@ -149,12 +156,17 @@ class Search(Generic[M]):
                 self._streams.feed(replies[asked + 1 :])
             records = yield from parse_records(self._mapper, self._upgrader, self._names, keys, replies[:asked])
             former = self._checked(hits, records)
-            if self._streams is not None and self._streams.is_done:
+            if left is not None:
+                former = former[:left]
+                left -= len(former)
+            if left == 0 or (self._streams is not None and self._streams.is_done):
                 break
+            self._size = min(2 * self._size, READ_CHUNK)
             hits = yield from self._next_hits(self._size)
         sink(former)
         self.is_done = True
-        yield from self._mend()
+        if self._stale:
+            yield from self._mend()
 
     def next_matches(self, wanted: int) -> RoundTrips[list[Match]]:
         """Give the next matches, about as many as wanted, and never none but at the end."""
@@ -275,17 +287,16 @@ class Search(Generic[M]):
         head: list[Command] = [
             self.knowledge.question,
             ("ZRANGE", keys.others, 0, MOST_OTHERS),
-            ("ZCARD", keys.index),
             *(("ZCARD", key) for key in index_keys),
         ]
         replies = yield [*head, *commands]
         if not is_still(self.knowledge, replies[0]):
             return False
-        found, records, *sizes = check(replies[1 : len(head)])
+        found, *sizes = check(replies[1 : len(head)])
         streams.feed(replies[len(head) :])
         others = cast("list[bytes]", found)
         for size, index_key in zip(sizes, index_keys, strict=True):
-            if not size and cast(int, records) > len(others):
+            if not size:
                 error = yield from self._damage(index_key, others)
                 if error is not None and not self.request.allow_scan:
                     raise error
@@ -355,8 +366,8 @@ class Search(Generic[M]):
             return
         fresh = yield from learn(self._mapper)
         for scan in self.plan.scans or ():
-            if isinstance(scan, Scan) and scan.index not in fresh.ready:
-                name = scan.index.name
+            if isinstance(scan, Scan) and scan.target not in fresh.ready:
+                name = scan.target.name
                 raise IndexNotReadyError(self._mapper.model.__name__, name, _state(fresh, name))
         self.knowledge = fresh
 
@@ -364,7 +375,8 @@ class Search(Generic[M]):
         """Give the matches among records; those that an index named wrongly are noted."""
         matches: list[Match] = []
         checker, reads_table = self._checker, self._streams is None
-        is_exact = not reads_table and checker.is_exact
+        if not reads_table and checker.is_exact:
+            return self._confirmed(hits, records)
         for hit, record in zip(hits, records, strict=True):
             if not isinstance(record, dict):
                 if record is None:
@@ -375,14 +387,22 @@ class Search(Generic[M]):
             if not reads_table and not checker.is_current(hit, record):
                 self._stale.append(hit)
                 continue
-            if is_exact:
-                matches.append((hit, record))
-                continue
             try:
                 if checker.meets(None if reads_table else hit[2].branch, hit[0], record):
                     matches.append((hit, record))
             except DataError as exc:
                 matches.append((hit, exc))
+        return matches
+
+    def _confirmed(self, hits: Sequence[Hit], records: Sequence[FetchedRecord]) -> list[Match]:
+        """Do what ``_checked`` does where every record that has an entry in the ranges meets the conditions."""
+        matches: list[Match] = []
+        is_current = self._checker.is_current
+        for hit, record in zip(hits, records, strict=True):
+            if record is None or (type(record) is dict and not is_current(hit, record)):
+                self._stale.append(hit)
+            else:
+                matches.append((hit, record))
         return matches
 
     def _mend(self) -> RoundTrips[None]:
@@ -432,8 +452,8 @@ class Search(Generic[M]):
                 choices_of(mapper, indexes, request.condition, request.orders), None, None, in_order=self._in_order
             )
             for scan in wanted.scans or () if wanted is not None else ():
-                if isinstance(scan, Scan) and scan.index not in knowledge.ready:
-                    name = scan.index.name
+                if isinstance(scan, Scan) and scan.target not in knowledge.ready:
+                    name = scan.target.name
                     return IndexNotReadyError(mapper.model.__name__, name, _state(knowledge, name))
         indexed = {index.parts[0].field for index in knowledge.ready}
         return no_index_error(mapper, choices, indexed, allow_scan=request.allow_scan)
@@ -463,7 +483,7 @@ class Search(Generic[M]):
 
 
 def _count_commands(mapper: Mapper[M], choices: Choices) -> list[Command]:
-    scans = [(mapper.keys.field_index(scan.index.name), scan) for scan in choices.scans if isinstance(scan, Scan)]
+    scans = [(mapper.keys.field_index(scan.target.name), scan) for scan in choices.scans if isinstance(scan, Scan)]
     return [("ZLEXCOUNT", key, b"[" + one.first, b"(" + one.end) for key, scan in scans for one in scan.ranges]
 
 

@@ -250,7 +250,7 @@ class Streams:
             keys = dict.fromkeys(self._mapper.key_of(value) for value in scan.values)
             self._streams.append(self._listed([(key.encode(), key) for key in keys], branch, rank, False))
             return
-        index_key, parts = self._mapper.keys.field_index(scan.index.name), len(scan.index.parts)
+        index_key, parts = self._mapper.keys.field_index(scan.target.name), len(scan.target.parts)
         for span in scan.ranges:
             first, end, skip = span.first, span.end, span.skip
             self._streams.append(
@@ -266,7 +266,7 @@ class Streams:
 
 
 def _is_of_one_index(plan: Plan) -> bool:
-    names = [scan.index.name if isinstance(scan, Scan) else None for scan in plan.scans or ()]
+    names = [scan.target.name if isinstance(scan, Scan) else None for scan in plan.scans or ()]
     return None not in names and len(set(names)) == 1
 
 

@@ -39,7 +39,7 @@ def test_operators_make_comparisons() -> None:
     ]
 
     assert made == [Comparison("number", operator, 5) for operator in ("==", "!=", "<", "<=", ">", ">=")]
-    assert {comparison.model for one in made for comparison in comparisons_of(as_condition(one))} == {Thing}
+    assert {comparison.model for condition in made for comparison in comparisons_of(as_condition(condition))} == {Thing}
 
 
 def test_a_value_may_stand_on_the_left() -> None:

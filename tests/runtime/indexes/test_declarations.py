@@ -272,7 +272,7 @@ def test_a_misspelt_option_is_found() -> None:
 
 
 def test_an_index_of_a_model_that_stores_in_its_own_way_is_refused() -> None:
-    class Hooked(Model):
+    class OwnText(Model):
         id: str = Field(primary_key=True)
         number: int = Field(default=0, index=True)
 
@@ -281,7 +281,7 @@ def test_an_index_of_a_model_that_stores_in_its_own_way_is_refused() -> None:
             return {name: str(value) for name, value in data.items()}
 
     with pytest.raises(ModelDeclarationError, match=r"overrides serialize_partially, .*'number' cannot be an index"):
-        _ = Hooked.__mapper__
+        _ = OwnText.__mapper__
 
 
 def test_an_index_of_values_that_the_model_writes_as_json_of_its_own_is_refused() -> None:

@@ -25,7 +25,6 @@ from redis_models.indexes.entries import (
     bounds,
     entry,
     entry_of,
-    lua_of,
     member,
     part_of,
     span,
@@ -67,11 +66,11 @@ def _spelled(value: Any) -> Any:
 @given(data=st.data())
 @_FEW
 def test_equal_values_and_no_others_have_equal_entries(field: Field, data: st.DataObject) -> None:
-    one, other = data.draw(field.values), data.draw(field.values)
-    first, second = (entry_of(field.part, field.codec, value) for value in (one, other))
+    left, right = data.draw(field.values), data.draw(field.values)
+    first, second = (entry_of(field.part, field.codec, value) for value in (left, right))
 
-    if first is not None and second is not None and one == one and not first.is_cut and not second.is_cut:
-        assert (first == second) == (one == other)
+    if first is not None and second is not None and left == left and not first.is_cut and not second.is_cut:
+        assert (first == second) == (left == right)
 
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
@@ -173,7 +172,7 @@ def test_another_spelling_has_no_entry(kind: Kind, raw: bytes) -> None:
     assert kind in ("str", "jstr") or _entry(kind, raw, is_optional=True) in (None, NONE)
 
 
-def test_none_is_told_from_its_texts() -> None:
+def test_none_is_not_one_of_its_texts() -> None:
     codec = codec_for(str | None)
     part = part_of("f", codec)
 
@@ -392,11 +391,3 @@ def test_texts_at_the_cut_are_all_within_the_range(more: int, other: int, last: 
     ):
         first, end = bounds(part, operator, compared)  # type: ignore[arg-type]  # of the tuple's text
         assert not holds or first <= member([found.text], b"pk") < end
-
-
-def test_only_the_encoders_that_are_needed_are_written() -> None:
-    parts = [Part("a", "date"), Part("b", "bool"), Part("c", "date", is_optional=True)]
-
-    assert lua_of(parts).endswith("\nencoders = {bool = encode_bool, date = encode_date}\nend\n")
-    assert lua_of(parts) == lua_of(reversed(parts))
-    assert lua_of(parts).count("\nlocal function encode_") == 3  # one of None

@@ -142,3 +142,11 @@ def test_fakeredis_computes_the_same() -> None:
     fakeredis: Any = pytest.importorskip("fakeredis")
 
     _assert_alike(fakeredis.FakeRedis(), ALL_PARTS, list(SPELLINGS))
+
+
+def test_only_the_encoders_that_are_needed_are_written() -> None:
+    parts = [Part("a", "date"), Part("b", "bool"), Part("c", "date", is_optional=True)]
+
+    assert lua_of(parts).endswith("\nencoders = {bool = encode_bool, date = encode_date}\nend\n")
+    assert lua_of(parts) == lua_of(reversed(parts))
+    assert lua_of(parts).count("\nlocal function encode_") == 3  # one of None

@@ -74,7 +74,7 @@ def test_moments_compare_in_utc_and_never_with_those_without_a_zone() -> None:
     assert _finds(created > datetime.max.replace(tzinfo=UTC), created=datetime.max.replace(tzinfo=last.tzinfo))
 
 
-def test_an_hour_that_occurs_twice_is_told_apart() -> None:
+def test_an_hour_that_occurs_twice_has_two_meanings() -> None:
     before = datetime(2026, 10, 25, 2, 30, tzinfo=timezone(timedelta(hours=2)))
     after = datetime(2026, 10, 25, 2, 30, tzinfo=timezone(timedelta(hours=1)))
 
@@ -203,7 +203,7 @@ def test_every_comparison_finds_what_python_finds(name: str, drawn: st.DataObjec
         assert test(thing) is expected, (value, operator, wanted)
         assert judge(~resolved(Comparison(name, operator, wanted), Thing.__mapper__))(thing) is not expected  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         assert among(thing) is any(
-            _python("==", _plain(name, value), _plain(name, one)) for one in [wanted, *values[:1]]
+            _python("==", _plain(name, value), _plain(name, sought)) for sought in [wanted, *values[:1]]
         )
 
 

@@ -31,7 +31,7 @@ def ask(request: pytest.FixtureRequest) -> Ask:
         face: Any = query if request.param == "async" else query.sync
         result: object = getattr(face, verb)(*arguments, **options)
         if inspect.isasyncgen(result):
-            return [one async for one in cast("AsyncIterator[object]", result)]
+            return [item async for item in cast("AsyncIterator[object]", result)]
         if inspect.isawaitable(result):
             return await result
         return list(cast("Iterator[object]", result)) if isinstance(result, Iterator) else result

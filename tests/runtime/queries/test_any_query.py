@@ -160,9 +160,9 @@ def _check(records: list[Crate], condition: Condition, orders: list[Sorting], rn
     assert query.ids() == [record.id for record in found]
     assert query.values(Crate.id, Crate.plain) == [(record.id, record.plain) for record in found]
     limit = rng.randint(1, 5)
-    some = query.limit(limit).all()
-    assert [key(record)[:-1] for record in some] == keys[:limit]
-    assert {record.id for record in some} <= {record.id for record in expected}
+    first_ones = query.limit(limit).all()
+    assert [key(record)[:-1] for record in first_ones] == keys[:limit]
+    assert {record.id for record in first_ones} <= {record.id for record in expected}
     assert [record.id for record in query] == [record.id for record in found]
     _check_pages(query, [record.id for record in found], rng)
 

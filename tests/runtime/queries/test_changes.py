@@ -32,7 +32,7 @@ async def test_update_writes_what_is_not_there_and_counts_it(orders: type[Order]
     assert (await Order.get("o01")).tenant == "u"
 
 
-async def test_update_of_the_field_that_is_walked_by_meets_no_record_twice(orders: type[Order], ask: Ask) -> None:
+async def test_update_of_the_field_that_a_query_reads_by_meets_no_record_twice(orders: type[Order], ask: Ask) -> None:
     insert_orders(300)
 
     assert await ask(Order.where(on(Order.day) >= 1).order_by(Order.day), "update", day=9) == 240

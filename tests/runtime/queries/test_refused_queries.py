@@ -176,8 +176,8 @@ async def test_too_many_records_without_an_entry_are_refused(orders: type[Order]
 
 
 @pytest.fixture
-def hooked(store: Store) -> Iterator[Any]:
-    class Hooked(Model):
+def own_text(store: Store) -> Iterator[Any]:
+    class OwnText(Model):
         id: str = Field(primary_key=True)
         size: int = 0
 
@@ -189,14 +189,14 @@ def hooked(store: Store) -> Iterator[Any]:
         def deserialize_partially(cls, data: Any) -> Any:
             return super().deserialize_partially(data)
 
-    store.register_model(Hooked)
-    yield Hooked
-    Hooked._store = None
+    store.register_model(OwnText)
+    yield OwnText
+    OwnText._store = None
 
 
-def test_a_model_whose_records_go_through_hooks_is_scanned_only(hooked: Any) -> None:
-    hooked.sync.insert([hooked(id="a", size=7), hooked(id="b", size=9)])
+def test_a_model_whose_records_go_through_hooks_is_scanned_only(own_text: Any) -> None:
+    own_text.sync.insert([own_text(id="a", size=7), own_text(id="b", size=9)])
 
     with pytest.raises(QueryError, match="overrides serialize_partially and deserialize_partially, so no index serves"):
-        hooked.sync.where(hooked.size == 7).all()
-    assert hooked.sync.where(hooked.size == 7, allow_scan=True).ids() == ["a"]
+        own_text.sync.where(own_text.size == 7).all()
+    assert own_text.sync.where(own_text.size == 7, allow_scan=True).ids() == ["a"]

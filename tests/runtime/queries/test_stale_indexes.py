@@ -216,9 +216,9 @@ def test_a_replica_gives_the_same_and_mends_nothing(new_server: Callable[..., Se
 def _free_port() -> int:
     import socket
 
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 class Visit(Model):
