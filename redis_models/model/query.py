@@ -8,7 +8,7 @@ from ..client.commands import RoundTrips
 from ..errors import DataError
 from ..indexes.conditions import Condition, Order, Reference, all_of, order_of
 from ..indexes.matcher import resolved, resolved_order
-from ..indexes.planner import EVERYTHING
+from ..indexes.plan import EVERYTHING
 from ..mapping.stored_model import StoredModel
 from ..queries.advice import text_of_query
 from ..queries.changes import Changes

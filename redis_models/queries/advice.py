@@ -8,7 +8,7 @@ from ..errors import NoIndexError, QueryError
 from ..indexes.conditions import AllOf, AnyOf, Comparison, Condition, Order
 from ..indexes.entries import part_of
 from ..indexes.matcher import masked
-from ..indexes.planner import EVERYTHING, MOST_BRANCHES, MOST_RANGES, Choices
+from ..indexes.plan import EVERYTHING, MOST_BRANCHES, MOST_RANGES, Choices
 from ..mapping.mapper import Mapper
 
 __all__ = ["no_index_error", "text_of_query"]

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar, cast
 
 from ..client.commands import Argument, Reply, RoundTrips, call, check, load_script
 from ..errors import ConflictError, DataError, NotFoundError, UniqueError
-from ..indexes.planner import EVERYTHING
+from ..indexes.plan import EVERYTHING
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.indexed_scripts import known_indexes

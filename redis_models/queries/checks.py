@@ -15,7 +15,7 @@ from ..indexes.conditions import comparisons_of
 from ..indexes.definitions import Part
 from ..indexes.entries import beginning, entry, entry_of
 from ..indexes.matcher import judge, sort_key
-from ..indexes.planner import Plan, Scan
+from ..indexes.plan import Plan, Scan
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from .streams import Hit

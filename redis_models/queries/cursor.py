@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from ..encoding.raw_text import bytes_of, text_of
 from ..errors import CursorError
-from ..indexes.planner import Choices, KeyScan, Plan, Scan
+from ..indexes.plan import Choices, KeyScan, Plan, Scan
 from .streams import Position
 
 __all__ = ["Cursor", "cursor_of", "read_cursor"]

@@ -7,7 +7,7 @@ from typing import Any, cast
 from ..client.commands import RoundTrips, check
 from ..indexes.conditions import Condition
 from ..indexes.matcher import masked
-from ..indexes.planner import Choices, KeyScan, Plan, Scan
+from ..indexes.plan import Choices, KeyScan, Plan, Scan
 from ..mapping.mapper import Mapper
 from .advice import text_of_query
 from .knowledge import Knowledge

@@ -13,7 +13,8 @@ from typing import Any, Final, cast
 from ..client.commands import Command, Reply, RoundTrips, check
 from ..errors import ConfigurationError
 from ..indexes.definitions import Definitions
-from ..indexes.planner import UsableIndex, usable_indexes
+from ..indexes.plan import UsableIndex
+from ..indexes.scans import usable_indexes
 from ..mapping.mapper import Mapper
 from ..records.build_indexes import READY
 from ..records.indexed_scripts import known_indexes, learn_indexes

@@ -12,7 +12,9 @@ from ..encoding.raw_text import bytes_of, text_of
 from ..errors import DataError, IndexDamagedError, IndexNotReadyError, QueryError, TooManyOthersError
 from ..indexes.conditions import Condition, Order
 from ..indexes.declarations import definitions_of
-from ..indexes.planner import EVERYTHING, Choices, KeyScan, Plan, Scan, choices_of, decide, usable_indexes
+from ..indexes.plan import EVERYTHING, Choices, KeyScan, Plan, Scan
+from ..indexes.planner import choices_of, decide
+from ..indexes.scans import usable_indexes
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.read import (

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from ..client.commands import Command, Reply, check
 from ..encoding.raw_text import text_of
-from ..indexes.planner import KeyScan, Plan, Scan
+from ..indexes.plan import KeyScan, Plan, Scan
 from ..mapping.mapper import Mapper
 
 __all__ = ["MOST_MEMBERS", "Hit", "Position", "Stream", "Streams", "position_of"]
