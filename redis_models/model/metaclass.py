@@ -45,7 +45,10 @@ _VERBS: Final = (
     "get", "get_many", "exists", "count", "iterate", "select", "page", "insert", "save", "increment", "patch", "delete",
     "delete_all", "expire", "persist", "ttl", "_ids_to_primary_keys",
 )  # fmt: skip
-_LIBRARY: Final = (f"{__package__}.base", f"{__package__}.model", "redis_models.ext.FastAPI.model")
+_LIBRARY: Final = (
+    *(f"{__package__}.{name}" for name in ("base", "queryable", "model")),
+    "redis_models.ext.FastAPI.model",
+)
 _MARKED: Final = "__marks_its_saves__"
 _MOST_PLACES: Final = 1000  # key spaces of one model whose mappers are cached, for example one for each tenant
 _HOOKS: Final = frozenset(
@@ -310,4 +313,4 @@ def _is_class_variable(annotation: object) -> bool:
     return annotation is ClassVar or get_origin(annotation) is ClassVar
 
 
-_OURS: Final = tuple(f"{__package__}.{name}" for name in ("base", "model", "pydantic_v1"))
+_OURS: Final = tuple(f"{__package__}.{name}" for name in ("base", "queryable", "model", "pydantic_v1"))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar, Self, overload
 
 from ..coroutines import is_being_saved
 from ..errors import DataError
-from ..indexes.conditions import Condition
 from ..mapping.core_schema import assign_plain, is_in_validator
 from ..mapping.ttl import KEEP, LifeSpan
 from ..records.repository import is_bound, repository_of, resolve_ids_async, store_of
@@ -20,17 +19,16 @@ from .assignments import (
     save_lock,
     state_of,
 )
-from .base import _AbstractModel
 from .delete import DeleteAccess
 from .metaclass import is_live
 from .pending_save import PendingSave, insert_pending, is_pending, pending, save_by_insert
-from .query import Query, query_of
+from .queryable import QueryableModel
 from .sync import SyncAccess, record_of
 
 __all__ = ["AutoModel", "Model"]
 
 
-class Model(_AbstractModel):
+class Model(QueryableModel):
     """A pydantic model whose instances are records: Redis hashes under ``{prefix}:{table}:{primary key}``.
 
     Declare fields, name the primary key, and bind the class to a ``Store``, or let ``redis_models.setup()`` do it::
@@ -189,26 +187,6 @@ class Model(_AbstractModel):
         return await store_of(cls).run_async(repository_of(cls).page(limit, after, bad_records))
 
     @classmethod
-    def where(cls, *conditions: Condition | bool, allow_scan: bool = False) -> Query[Self]:
-        """Give a query: the records that meet all of some conditions. Nothing is read until a verb of it is awaited::
-
-            late = Order.where(Order.status == Status.NEW, Order.created < day).order_by(desc(Order.created))
-            orders = await late.limit(20).all()
-
-        Args:
-            conditions: Comparisons of fields of the class, combined with ``&``, ``|`` and ``~``; see ``on`` for more.
-                Without any, all records.
-            allow_scan: Whether to read every record of the table where no index serves the query, which is refused
-                otherwise.
-
-        Raises:
-            TypeError: Something is not a condition, such as a comparison of an instance.
-            EncodeError: A value is not one that its field can have.
-            QueryError: A field is another model's, or cannot be compared in this way.
-        """
-        return query_of(cls, conditions, allow_scan=allow_scan)
-
-    @classmethod
     async def insert(
         cls,
         data: Self | Iterable[Self],
@@ -313,29 +291,6 @@ class Model(_AbstractModel):
     async def delete_all(cls) -> int:
         """Delete every record of the index, in bounded steps; give how many existed."""
         return await store_of(cls).run_async(repository_of(cls).delete_all())
-
-    @classmethod
-    async def build_indexes(cls, *, drop: Iterable[str] = (), rebuild: Iterable[str] = ()) -> list[str]:
-        """Build the indexes that the model declares and its table does not have yet, while others read and write.
-
-        Every process maintains an index from the moment at which its build begins, also one whose code does not declare
-        it. A build that was stopped is continued by the next call.
-
-        Args:
-            drop: Names of indexes to remove from the table; other ones that the model does not declare stay.
-            rebuild: Names of indexes to build anew, as after raw writes of a field or after damage.
-
-        Returns:
-            The names of the indexes that were built.
-
-        Raises:
-            DuplicateValuesError: Records have the same value in a unique index; correct them, and call this again.
-            ConfigurationError: ``drop`` names an index of the model, or one that the table does not have.
-
-        Keys: writes the definitions beside the index, and the indexes.
-        Cost: a scan of the database, and a script for every 100 records; memory stays constant.
-        """
-        return await store_of(cls).run_async(repository_of(cls).build_indexes(drop, rebuild))
 
     @classmethod
     async def expire(cls, id: object, seconds: LifeSpan) -> None:
