@@ -75,6 +75,11 @@ class ChainUpgrader:
         if outcome.failures:
             raise ConflictError(key, f"cannot be upgraded to version {version}: {outcome.failures[0].reason}")
 
+    def former_names(self, model: "type[Model]", field: str) -> Mapping[int, str | None]:
+        """Give the stored fields that held the same bytes as a field of the model, by its older versions."""
+        path, version = self._paths.get(model), model.__mapper__.version
+        return {} if path is None or version not in path.versions else path.former_names(field, version)
+
     def write_back(self, model: "type[Model]", keys: Sequence[str]) -> RoundTrips[None]:
         """Upgrade stored records that were just read, if ``writes_back`` is set.
 

@@ -32,6 +32,13 @@ class Upgrader(Protocol):
         """Upgrade the stored record to the newest version, unless another client does it first."""
         ...
 
+    def former_names(self, model: type[Any], field: str) -> Mapping[int, str | None]:
+        """Give the stored fields that held the same bytes as a field of the model, by its older versions.
+
+        None for a version whose bytes migrations change.
+        """
+        ...
+
     def write_back(self, model: type[Any], keys: Sequence[str]) -> RoundTrips[None]:
         """Do that for records that were just read, if WRITE_BACK is on; a failure is not an error."""
         ...

@@ -169,6 +169,19 @@ class UpgradePath:
             if version_step.older >= low and version_step.newer <= high
         ]
 
+    def former_names(self, name: str, version: int) -> dict[int, str | None]:
+        """Give the stored fields that held the same bytes as a field of ``version``, by the older versions.
+
+        None from where on a step may have changed the bytes, or made them.
+        """
+        names: dict[int, str | None] = {}
+        former: str | None = name
+        for version_step in reversed(self.version_steps_between(self.first, version)):
+            for step in reversed(version_step.steps):
+                former = None if former is None else step.former_name(former)
+            names[version_step.older] = former
+        return names
+
     def is_done(self, version: int, target: int) -> bool:
         """Whether a record of this version needs no change to be at a target."""
         return version == target or (self.leaves_newer and version > target)

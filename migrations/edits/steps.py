@@ -44,6 +44,10 @@ class Step(ABC):
         """The field whose whole value becomes an undo field, with its TTL; None if there is none."""
         return None
 
+    def former_name(self, name: str) -> str | None:
+        """Give the field that held the bytes of ``name`` before the step; None if it may make or change them."""
+        return name if self.is_static and name not in self.names else None
+
     @abstractmethod
     def forward(self, edit: RecordEdit) -> UndoValues:
         """Change the edit; return the values to store as undo fields."""
@@ -63,6 +67,9 @@ class Move(Step):
     @property
     def names(self) -> frozenset[str]:
         return frozenset((self.old, self.new))
+
+    def former_name(self, name: str) -> str | None:
+        return self.old if name == self.new else None if name == self.old else name
 
     @property
     def is_static(self) -> bool:
@@ -193,6 +200,9 @@ class Convert(Step):
 
     def _leaves(self, raw: bytes) -> bool:
         return self.leaves_others and not may_be_none(raw)
+
+    def former_name(self, name: str) -> str | None:
+        return None if name == self.name else name
 
     def forward(self, edit: RecordEdit) -> UndoValues:
         before = edit.fields.get(self.name)
@@ -335,6 +345,9 @@ class Fill(Compute):
 
     target: str = ""
     make: Callable[[RecordEdit], bytes] = lambda edit: b""
+
+    def former_name(self, name: str) -> str | None:
+        return None if name == self.target else name
 
     def forward(self, edit: RecordEdit) -> UndoValues:
         raw = self.make(edit)

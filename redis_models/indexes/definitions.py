@@ -6,7 +6,7 @@ process of older code, which has never heard of an index, maintains it all the s
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha1
 from typing import Any, Final, Literal, cast, get_args
@@ -60,13 +60,12 @@ class Index:
         known = [since for since in self.shapes if since <= version <= self.through]
         return self.shapes[max(known)] if known else None
 
-    def told_of(self, version: int, parts: tuple[Part, ...]) -> "Index":
-        """Give the index that also knows what it is made of in records of ``version``, the newest so far."""
-        shapes = {since: shape for since, shape in self.shapes.items() if since < version}
-        if self.through < version - 1:
-            shapes[self.through + 1] = None  # of these versions nothing is known
-        last = shapes[max(shapes)] if shapes else None
-        return replace(self, shapes=shapes if last == parts else {**shapes, version: parts}, through=version)
+    def continues(self, former: "Index") -> bool:
+        """Whether this is ``former`` with later versions, so that its entries are right as they are."""
+        versions = {*self.shapes, *former.shapes, former.through}
+        return (self.is_unique, self.name) == (former.is_unique, former.name) and all(
+            self.parts_at(version) == former.parts_at(version) for version in versions if version <= former.through
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..indexes.definitions import Definitions
 from ..indexes.plan import UsableIndex
 from ..indexes.scans import usable_indexes
 from ..mapping.mapper import Mapper
-from ..records.build_indexes import READY
+from ..records.build_indexes import is_usable
 from ..records.indexed_scripts import known_indexes, learn_indexes
 
 __all__ = ["Knowledge", "is_still", "known", "learn"]
@@ -62,7 +62,7 @@ class Knowledge:
     @cached_property
     def ready(self) -> tuple[UsableIndex, ...]:
         """The indexes that this code can read, and that have all records."""
-        return tuple(index for index in self.defined if self.states.get(index.name) == READY)
+        return tuple(index for index in self.defined if is_usable(self.states.get(index.name)))
 
     @cached_property
     def by_field(self) -> Mapping[str, UsableIndex]:

@@ -17,6 +17,7 @@ from ..indexes.planner import choices_of, decide
 from ..indexes.scans import usable_indexes
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
+from ..records.build_indexes import is_usable
 from ..records.read import (
     READ_CHUNK,
     SWEEP_CHUNK,
@@ -507,4 +508,7 @@ def _is_open(choices: Choices) -> bool:
 
 
 def _state(knowledge: Knowledge, name: str) -> str:
+    """Give the state of an index that cannot be used, in words."""
+    if is_usable(knowledge.states.get(name)):
+        return "built for other versions of the model"
     return knowledge.states.get(name, "missing").partition(" ")[0]

@@ -7,6 +7,7 @@ the records that lie there. Then the index is ready for queries. Each step may b
 import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from redis.exceptions import ResponseError
@@ -15,9 +16,10 @@ from ..client.commands import RoundTrips, call, check, load_script
 from ..encoding.raw_text import text_of
 from ..errors import ConfigurationError, ConflictError, DuplicateValuesError
 from ..indexes.declarations import definitions_of
-from ..indexes.definitions import Definitions, Index
+from ..indexes.definitions import Definitions, Index, Part
 from ..mapping.keys import KeySpace
 from ..mapping.mapper import Mapper
+from ..store import Upgrader
 from .indexed_scripts import NO_INDEXES, TableIndexes, damaged_index_error, is_of_other_indexes, learn_indexes
 
 __all__ = ["READY", "build_indexes", "copy_indexes", "is_usable", "read_states"]
@@ -34,12 +36,14 @@ _DEFINE: Final = load_script("redis_models", "permissions", "define_indexes")
 
 
 def build_indexes(
-    mapper: Mapper[Any], drop: Collection[str] = (), rebuild: Collection[str] = ()
+    mapper: Mapper[Any], upgrader: Upgrader | None, drop: Collection[str] = (), rebuild: Collection[str] = ()
 ) -> RoundTrips[list[str]]:
     """Build the indexes that a model declares and its table does not have, or has otherwise.
 
     Args:
         mapper: The model.
+        upgrader: Knows what the fields of an index were in records of older versions; without one, these records are
+            among those without an entry until they are rewritten.
         drop: Names of indexes to remove first. Others that the model does not declare stay: other code may.
         rebuild: Names of indexes of the model to empty and build anew, as after a raw write or a damage.
 
@@ -56,7 +60,7 @@ def build_indexes(
     Cost:
         A scan of the database, and one script for every 100 records of the model; memory stays constant.
     """
-    wanted = definitions_of(mapper)
+    wanted = Definitions(tuple(_with_history(index, mapper, upgrader) for index in definitions_of(mapper).indexes))
     for name in drop:
         if wanted.index(name) is not None:
             raise ConfigurationError(
@@ -119,6 +123,27 @@ def copy_indexes(source: KeySpace, target: KeySpace) -> RoundTrips[None]:
     yield from _set(target, NO_INDEXES, b"", table.definitions, states, ())
 
 
+def _with_history(index: Index, mapper: Mapper[Any], upgrader: Upgrader | None) -> Index:
+    """Give an index that also tells what it is made of in records of the versions before the model's."""
+    parts = index.parts_at(mapper.version) or ()
+    former = [{} if upgrader is None else upgrader.former_names(mapper.model, part.field) for part in parts]
+    shapes: dict[int, tuple[Part, ...] | None] = {1: None} if mapper.version > 1 else {}
+    last: tuple[Part, ...] | None = None
+    for version in sorted({version for names in former for version in names} | {mapper.version}):
+        names = [
+            part.field if version == mapper.version else known.get(version)
+            for part, known in zip(parts, former, strict=True)
+        ]
+        shape = (
+            None
+            if None in names
+            else tuple(replace(part, field=name) for part, name in zip(parts, names, strict=True) if name is not None)
+        )
+        if shape != last or version == 1:
+            shapes[version] = last = shape
+    return Index(index.name, index.is_unique, shapes, mapper.version)
+
+
 def _names(definitions: Definitions) -> list[str]:
     return [index.name for index in definitions.indexes]
 
@@ -140,19 +165,11 @@ def _define(
             new.pop(name, None)
         for index in wanted.indexes:
             former, is_anew = known.index(index.name), index.name in rebuild
-            if former is not None:
-                parts = index.parts_at(mapper.version) or ()
-                is_alike = former.is_unique == index.is_unique and former.parts_at(mapper.version) == parts
-                if former.through > mapper.version or (former.through == mapper.version and is_alike):
-                    index = former  # newer code knows better
-                elif former.through < mapper.version and former.is_unique == index.is_unique:
-                    index = former.told_of(mapper.version, parts)
-                    is_anew = is_anew or new.get(index.name) != READY
-                if index == former and not is_anew:
-                    continue
-                is_anew = is_anew or former.through == mapper.version or former.is_unique != index.is_unique
-            else:
-                is_anew = True
+            if former is not None and former.through > index.through:
+                index = former  # newer code knows better
+            if former == index and not is_anew:
+                continue
+            is_anew = is_anew or former is None or not index.continues(former) or new.get(index.name) != READY
             definitions = definitions.with_index(index)
             new[index.name] = f"{_BUILDING if is_anew else _FILLING} {token}"
             if is_anew:

@@ -272,7 +272,7 @@ class Repository(Generic[M]):
             if isinstance(names, str):
                 verb = f"{self.mapper.model.__name__}.build_indexes"
                 raise TypeError(f"{verb}: {word} must be a list of names: [{names!r}]")
-        return (yield from build_indexes(self.mapper, list(drop), list(rebuild)))
+        return (yield from build_indexes(self.mapper, self.upgrader, list(drop), list(rebuild)))
 
     def expire(self, id: object, seconds: LifeSpan) -> RoundTrips[None]:
         yield from write.expire(self.mapper, self.mapper.key_of(id), ttl_argument(self.mapper.model, seconds))

@@ -109,7 +109,7 @@ class Shop:
     def records(self) -> dict[str, dict[str, bytes]]:
         """Give all records."""
         with self.server.client() as client:
-            keys = [key for key in client.scan_iter("item:*") if not key.endswith(b"__index")]
+            keys = [key for key in client.scan_iter("item:*") if b"__index" not in key]
             return {
                 key.decode().removeprefix("item:"): {name.decode(): raw for name, raw in client.hgetall(key).items()}
                 for key in keys

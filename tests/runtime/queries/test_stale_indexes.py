@@ -241,6 +241,9 @@ class Upgrading:
         assert isinstance(town, bytes)
         yield from send([("HSET", key, "_v", 2, "city", town)])
 
+    def former_names(self, model: Any, field: str) -> dict[int, str | None]:
+        return {}
+
     def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from ()
 

@@ -32,6 +32,9 @@ class Unfit:
         raise ConflictError(key, "cannot be upgraded to version 2: no way up")
         yield ()
 
+    def former_names(self, model: Any, field: str) -> dict[int, str | None]:
+        return {}
+
     def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from ()
 

@@ -50,6 +50,9 @@ class Upgrading:
     def rewrite(self, model: type[Model], key: str) -> RoundTrips[None]:
         yield from send([("HSET", key, "_v", 10, "size", 7)])
 
+    def former_names(self, model: Any, field: str) -> dict[int, str | None]:
+        return {}
+
     def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from send([("HSET", key, "_v", 10, "size", 7) for key in keys])
 

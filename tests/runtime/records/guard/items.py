@@ -49,6 +49,9 @@ class Upgrade:
             raise DecodeError(key, "title", b"unfit", "no way up")
         return {"name": record.get("title", b""), **{name: raw for name, raw in record.items() if name != "title"}}
 
+    def former_names(self, model: Any, field: str) -> dict[int, str | None]:
+        return {}
+
     def write_back(self, model: type[Model], keys: Sequence[str]) -> RoundTrips[None]:
         yield from ()
 
