@@ -167,6 +167,107 @@ async def looped():
 asyncio.run(looped())
 """
 
+_TICKETS = """
+import asyncio
+import sys
+
+import redis_models
+
+redis_models.setup()
+from redis_models import Field, Model, Store, asc, desc, on
+from redis_models.errors import IndexDamagedError, UniqueError
+from shop.models import Customer
+from shop.settings import REDIS_URL
+
+
+class Ticket(Model):
+    id: str = Field(primary_key=True)
+    number: int = Field(unique=True)
+    day: int | None = Field(default=None, index=True)
+    price: float = Field(default=0.5, index=True)
+    note: str = Field(default="", index=True)
+
+    class Meta:
+        prefix = "customer"
+
+
+class Damaged(Ticket):
+    class Meta:
+        prefix = "customer"
+
+
+class FormerCustomer(Model):  # as the code of version 1 might have declared it
+    id: str = Field(primary_key=True)
+    name: str = Field(index=True)
+    age: str = Field(index=True)
+
+    class Meta:
+        table = "customer"
+
+
+for table in (Ticket, Damaged):
+    Customer._store.register_model(table)
+"""
+_BUILDS = """
+assert Ticket.sync.build_indexes() == ["day", "note", "number", "price"]
+assert Ticket.sync.build_indexes(rebuild=["number"]) == ["number"]
+Damaged.sync.build_indexes()
+"""
+_FILLS = """
+Ticket.sync.insert([Ticket(id=f"t{number}", number=number, day=number % 3) for number in range(9)])
+Damaged.sync.insert(Damaged(id="d", number=1))
+"""
+_BUILDS_FORMER = """
+Store.from_url(REDIS_URL).register_model(FormerCustomer)
+assert FormerCustomer.sync.build_indexes() == ["age", "name"]
+"""
+_FINDS = """
+tickets = Ticket.sync
+for _ in range(2):  # the second time by what the first one learned
+    assert tickets.where(Ticket.number == 4).one().id == "t4"
+    assert tickets.where(Ticket.number == 8).all() == []  # its record is gone
+assert tickets.where(Ticket.day == 1, Ticket.price < 1).order_by(desc(Ticket.number)).ids() == ["t7", "t4", "t1"]
+assert tickets.where(on(Ticket.day) >= 1, Ticket.note == "").count() == 5
+assert tickets.where(Ticket.day == 1).estimate() == 3 and tickets.where(Ticket.day == 1).exists()
+assert len(tickets.where(on(Ticket.day) >= 0).page(2).records) == 2
+assert tickets.where().order_by(desc(Ticket.number)).limit(2).ids() == ["t7", "t6"]
+assert "reads index day" in str(tickets.where(Ticket.day == 2).explain())
+assert tickets.where(Ticket.note == "", on(Ticket.id).startswith("t0")).ids() == ["t0"]
+assert len(list(tickets.where(allow_scan=True))) == 8
+try:
+    Damaged.sync.where(Damaged.day == 1).all()
+except IndexDamagedError:
+    pass
+else:
+    raise AssertionError("the index is empty")
+
+
+async def looped():
+    found = Ticket.where(Ticket.day == 0).order_by(asc(Ticket.number))
+    assert [ticket.id async for ticket in found] == ["t0", "t3", "t6"]
+
+
+asyncio.run(looped())
+"""
+_CHANGES = """
+tickets.insert(Ticket(id="x", number=100))
+tickets.insert([Ticket(id="y", number=101, day=1), Ticket(id="z", number=102)])
+try:
+    tickets.insert(Ticket(id="w", number=101))
+except UniqueError as exc:
+    assert exc.holder == "customer:ticket:y"
+ticket = tickets.get("x")
+ticket.day = 7
+ticket.sync.save()
+tickets.patch("y", price=1.5)
+tickets.increment("z", "price", 1.25)
+tickets.increment("z", "number")
+assert tickets.where(Ticket.day == 7).update(note="late") == 1
+assert tickets.where(Ticket.note == "late").delete() == 1
+tickets.delete(["y"])
+assert tickets.delete_all() == 9
+"""
+
 
 def plain(project: Project) -> Any:
     """Give a client of who may do everything, whose types leave much unknown."""
@@ -229,6 +330,54 @@ def worn(project: Project) -> None:
     old_records(project)
     with plain(project) as client:
         client.hset("customer:3", "age", "old")
+
+
+def indexed(project: Project) -> None:
+    """Give a table with indexes of fields, a stale entry in it, and one whose index was emptied."""
+    dead_member(project)
+    _run_program(project, _TICKETS + _BUILDS + _FILLS)
+    with plain(project) as client:
+        client.delete("customer:ticket:t8", "customer:damaged:__index:day")
+
+
+def built(project: Project) -> None:
+    """Give two tables without indexes of fields, and a record that another program wrote."""
+    new_records(project)
+    _run_program(project, _TICKETS + _FILLS)
+    with plain(project) as client:
+        client.hset("customer:ticket:raw", mapping={"id": "raw", "number": 77})
+
+
+def old_indexed_records(project: Project) -> None:
+    """Give records of version 1, whose table has indexes that the code does not know."""
+    old_records(project)
+    _run_program(project, _TICKETS + _BUILDS_FORMER)
+
+
+def new_indexed_records(project: Project) -> None:
+    old_indexed_records(project)
+    assert project.migrate().code == 0
+
+
+def moved_indexed(project: Project) -> None:
+    """Give records that are to have other keys, and indexes to go along."""
+    moved(project)
+    _run_program(project, _TICKETS + _BUILDS_FORMER)
+
+
+def repaired_indexed(project: Project) -> None:
+    repaired(project)
+    _run_program(project, _TICKETS + _BUILDS_FORMER)
+
+
+def old_indexed_table(project: Project) -> None:
+    old_table(project)
+    _run_program(project, _TICKETS + _BUILDS_FORMER)
+
+
+def _run_program(project: Project, text: str) -> None:
+    ran = program(text)(project)
+    assert ran.code == 0, ran.err
 
 
 def unclean(project: Project) -> None:
@@ -314,11 +463,16 @@ ACTIONS: Final[dict[str, dict[str, Action]]] = {
     "reading application": {
         "all verbs that read": Action(dead_member, program(_READS)),
         "all verbs that read, past foreign members": Action(unclean, program(_READS)),
+        "queries": Action(indexed, program(_TICKETS + _FINDS)),
+    },
+    "who builds indexes": {
+        "build_indexes": Action(built, program(_TICKETS + _BUILDS)),
     },
     "application": {
         "all verbs that read": Action(dead_member, program(_READS)),
         "all verbs that read, past foreign members": Action(unclean, program(_READS)),
         "all verbs": Action(worn, program(_VERBS)),
+        "queries and all verbs of a table with indexes": Action(indexed, program(_TICKETS + _FINDS + _CHANGES)),
     },
     "who looks": {
         "showmigrations": Action(old_records, run("showmigrations")),
@@ -358,6 +512,11 @@ ACTIONS: Final[dict[str, dict[str, Action]]] = {
             1,
         ),
         "migrate --set": Action(old_records, run("migrate", "--set", "batch=7"), 1),
+        "migrate with indexes": Action(old_indexed_records, migrate()),
+        "migrate back with indexes": Action(new_indexed_records, migrate("shop", "1")),
+        "migrate to other keys, with indexes": Action(moved_indexed, migrate()),
+        "quarantine set, with indexes": Action(repaired_indexed, run("quarantine", "set", "customer:3", "age=7")),
+        "quarantine retry, with indexes": Action(repaired_indexed, run("quarantine", "retry", "customer:3")),
         "stamp": Action(stamped, run("stamp", "shop", "3")),
         "purge, verified": Action(verified, run("purge", "shop", "--yes")),
         "purge": Action(new_records, run("purge", "shop", "--yes", "--unverified")),
@@ -372,5 +531,6 @@ ACTIONS: Final[dict[str, dict[str, Action]]] = {
     "who adopts": {
         "adopt --dry-run": Action(old_table, run("adopt", "--dry-run")),
         "adopt": Action(old_table, run("adopt")),
+        "adopt beside indexes": Action(old_indexed_table, run("adopt")),
     },
 }
