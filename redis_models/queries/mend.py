@@ -1,6 +1,6 @@
 """Mend indexes: remove members that a query met and whose record is gone, or has another entry by now.
 
-Nothing fails because of it. What a query leaves behind, the next one meets, or ``verify``.
+Nothing fails because of it. What a query leaves behind, the next one meets.
 """
 
 from collections.abc import Mapping, Sequence

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .permission_programs import BUILDS, BUILDS_FORMER, CHANGES, FILLS, FINDS, READS, TICKETS, VERBS
 from .projects import Project, Ran
 
 Prepare = Callable[[Project], object]
@@ -59,113 +60,6 @@ _FILES = {
             operations = [migrations.AlterKeys("Customer", table="client")]
     """,
 }
-_VERBS = """
-import asyncio
-
-import redis_models
-
-redis_models.setup()
-from redis_models import FOREVER, Field, Model
-from shop.models import Customer
-
-
-class Loose(Model):
-    model_config = {"extra": "allow"}
-    _redis_prefix = "customer"
-    id: str = Field(primary_key=True)
-
-
-Customer._store.register_model(Loose)
-
-
-def one(id, **changes):
-    values = {"full_name": "Ann", "age": None, "initial": "A"} | changes
-    return Customer(id=id, **values)
-
-
-def blocking():
-    table = Customer.sync
-    table.insert(one("3"))  # in the place of one that no migration can bring up
-    table.insert(one("s1"))
-    table.insert([one("s2"), one("s3")], life_span_seconds=3600)
-    table.insert(one("s1"), life_span_seconds=FOREVER)
-    table.insert(one("s4"), only="new")
-    held = table.get("s1")
-    held.full_name = "Bo"
-    held.sync.save(if_unchanged=True)
-    held.visits = 3
-    held.sync.save(life_span_seconds=60)
-    table.patch("s2", visits=2)
-    assert table.increment("s2", "visits", 2) == 4
-    table.expire("s2", 60), table.persist("s2")
-    assert table.ttl("s2") is None
-    assert len(table.get_many(["s1", "s2", "none"])) == 3
-    assert table.exists("s3") and table.count() > 3
-    assert len(table.select(limit=3)) == 3 and len(table.select(skip=1, limit=2)) == 2
-    assert table.select(columns=["full_name"], ids=["s1"]) == [{"full_name": "Bo"}]
-    assert len(list(table.iterate(2))) == len(table.page(1000))
-    assert table.get("1").full_name == "n1"  # of an older version
-    table.patch("1", visits=9)
-    sparse = table.get("5")  # without a field that has a default
-    sparse.full_name = "Cy"
-    sparse.sync.save()
-    loose = Loose(id="l", colour="red")
-    loose.sync.save()
-    loose.colour = "blue"
-    loose.sync.save(if_unchanged=True)
-    loose.sync.delete()
-    held.sync.delete()
-    table.delete(["s2", "s3"])
-
-
-async def looped():
-    await Customer.insert(one("a1"))
-    await Customer.insert([one("a2"), one("a3")], life_span_seconds=3600)
-    held = await Customer.get("a1")
-    held.full_name = "Bo"
-    await held.save(if_unchanged=True)
-    async with held.update() as held:
-        held.visits = 3
-    await Customer.patch("a2", visits=2)
-    assert await Customer.increment("a2", "visits", 2) == 4
-    await Customer.expire("a2", 60)
-    await Customer.persist("a2")
-    assert await Customer.ttl("a2") is None
-    assert len(await Customer.get_many(["a1", "a2", "none"])) == 3
-    assert await Customer.exists("a3") and await Customer.count() > 3
-    assert len(await Customer.select(limit=3)) == 3 and len(await Customer.select(skip=1, limit=2)) == 2
-    assert len([record async for record in Customer.iterate(2)]) == len(await Customer.page(1000))
-    await Customer.patch("2", visits=9)  # of an older version
-    await held.delete()
-    await Customer.delete_all()
-
-
-blocking()
-asyncio.run(looped())
-"""
-_READS = """
-import asyncio
-
-import redis_models
-
-redis_models.setup()
-from shop.models import Customer
-
-assert Customer.sync.count() == 12  # the index has one more, whose record is gone
-assert Customer.sync.get("1").full_name == "n1" and Customer.sync.exists("2")
-assert len(Customer.sync.select()) == len(Customer.sync.page(100)) == len(list(Customer.sync.iterate(5))) == 12
-assert Customer.sync.get("7").full_name == "n7"  # of an older version
-assert len(Customer.sync.select(skip=2, limit=3)) == len(Customer.sync.select(ids=["1", "2", "3", "9"], skip=1)) == 3
-assert Customer.sync.ttl("1") is None and len(Customer.sync.get_many(["1", "2"])) == 2
-
-
-async def looped():
-    assert await Customer.count() == 12
-    assert len(await Customer.select(limit=5)) == 5 and len([one async for one in Customer.iterate(5)]) == 12
-
-
-asyncio.run(looped())
-"""
 
 
 def plain(project: Project) -> Any:
@@ -229,6 +123,54 @@ def worn(project: Project) -> None:
     old_records(project)
     with plain(project) as client:
         client.hset("customer:3", "age", "old")
+
+
+def indexed(project: Project) -> None:
+    """Give a table with indexes of fields, a stale entry in it, and one whose index was emptied."""
+    dead_member(project)
+    _run_program(project, TICKETS + BUILDS + FILLS)
+    with plain(project) as client:
+        client.delete("customer:ticket:t8", "customer:damaged:__index:day")
+
+
+def built(project: Project) -> None:
+    """Give two tables without indexes of fields, and a record that another program wrote."""
+    new_records(project)
+    _run_program(project, TICKETS + FILLS)
+    with plain(project) as client:
+        client.hset("customer:ticket:raw", mapping={"id": "raw", "number": 77})
+
+
+def old_indexed_records(project: Project) -> None:
+    """Give records of version 1, whose table has indexes that the code does not know."""
+    old_records(project)
+    _run_program(project, TICKETS + BUILDS_FORMER)
+
+
+def new_indexed_records(project: Project) -> None:
+    old_indexed_records(project)
+    assert project.migrate().code == 0
+
+
+def moved_indexed(project: Project) -> None:
+    """Give records that are to have other keys, and indexes to go along."""
+    moved(project)
+    _run_program(project, TICKETS + BUILDS_FORMER)
+
+
+def repaired_indexed(project: Project) -> None:
+    repaired(project)
+    _run_program(project, TICKETS + BUILDS_FORMER)
+
+
+def old_indexed_table(project: Project) -> None:
+    old_table(project)
+    _run_program(project, TICKETS + BUILDS_FORMER)
+
+
+def _run_program(project: Project, text: str) -> None:
+    ran = program(text)(project)
+    assert ran.code == 0, ran.err
 
 
 def unclean(project: Project) -> None:
@@ -312,13 +254,18 @@ def program(text: str) -> Act:
 
 ACTIONS: Final[dict[str, dict[str, Action]]] = {
     "reading application": {
-        "all verbs that read": Action(dead_member, program(_READS)),
-        "all verbs that read, past foreign members": Action(unclean, program(_READS)),
+        "all verbs that read": Action(dead_member, program(READS)),
+        "all verbs that read, past foreign members": Action(unclean, program(READS)),
+        "queries": Action(indexed, program(TICKETS + FINDS)),
+    },
+    "who builds indexes": {
+        "build_indexes": Action(built, program(TICKETS + BUILDS)),
     },
     "application": {
-        "all verbs that read": Action(dead_member, program(_READS)),
-        "all verbs that read, past foreign members": Action(unclean, program(_READS)),
-        "all verbs": Action(worn, program(_VERBS)),
+        "all verbs that read": Action(dead_member, program(READS)),
+        "all verbs that read, past foreign members": Action(unclean, program(READS)),
+        "all verbs": Action(worn, program(VERBS)),
+        "queries and all verbs of a table with indexes": Action(indexed, program(TICKETS + FINDS + CHANGES)),
     },
     "who looks": {
         "showmigrations": Action(old_records, run("showmigrations")),
@@ -358,6 +305,11 @@ ACTIONS: Final[dict[str, dict[str, Action]]] = {
             1,
         ),
         "migrate --set": Action(old_records, run("migrate", "--set", "batch=7"), 1),
+        "migrate with indexes": Action(old_indexed_records, migrate()),
+        "migrate back with indexes": Action(new_indexed_records, migrate("shop", "1")),
+        "migrate to other keys, with indexes": Action(moved_indexed, migrate()),
+        "quarantine set, with indexes": Action(repaired_indexed, run("quarantine", "set", "customer:3", "age=7")),
+        "quarantine retry, with indexes": Action(repaired_indexed, run("quarantine", "retry", "customer:3")),
         "stamp": Action(stamped, run("stamp", "shop", "3")),
         "purge, verified": Action(verified, run("purge", "shop", "--yes")),
         "purge": Action(new_records, run("purge", "shop", "--yes", "--unverified")),
@@ -372,5 +324,6 @@ ACTIONS: Final[dict[str, dict[str, Action]]] = {
     "who adopts": {
         "adopt --dry-run": Action(old_table, run("adopt", "--dry-run")),
         "adopt": Action(old_table, run("adopt")),
+        "adopt beside indexes": Action(old_indexed_table, run("adopt")),
     },
 }

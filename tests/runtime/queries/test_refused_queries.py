@@ -132,7 +132,7 @@ async def test_an_index_that_was_declared_and_not_built_is_missing(store: Store,
     store.register_model(Order)
     await Order.insert(Order(id="a", day=2))
 
-    with pytest.raises(IndexNotReadyError, match="the index 'day' is missing; run 'redis-models migrate'"):
+    with pytest.raises(IndexNotReadyError, match=r"the index 'day' is missing; run Order.build_indexes\(\)"):
         await ask(Order.where(Order.day == 2), "all")
     assert await ask(Order.where(Order.day == 2, allow_scan=True), "ids") == ["a"]
     await Order.build_indexes()
