@@ -27,7 +27,7 @@ __all__ = ["Relocation", "relocate"]
 _PAGE: Final = 200  # keys that SCAN looks at in one step; each may be large
 _SHOWN: Final = 10
 _GONE: Final = -2  # what PEXPIRETIME and PTTL say of a key that is not there
-_KEPT: Final = ("ledger", "snapshot", "history", "quarantine")
+_BOOKKEEPING: Final = ("ledger", "snapshot", "history", "quarantine")
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Relocation:
     @property
     def bookkeeping_keys(self) -> list[bytes]:
         """Keys of the bookkeeping."""
-        return [bookkeeping_key(self.namespace, f"{what}:{app}").encode() for app in self.apps for what in _KEPT]
+        return [bookkeeping_key(self.namespace, f"{what}:{app}").encode() for app in self.apps for what in _BOOKKEEPING]
 
 
 def relocate(job: Relocation, renew_leases: Callable[[], None], *, is_dry: bool = False) -> None:
