@@ -54,11 +54,11 @@ def command(context: CliContext, url: str | None, variable: str | None, dry_run:
         ):
             _refuse_unfinished(context, job)
 
-            def keep() -> None:
-                source_lease.keep()
-                target_lease.keep()
+            def renew_leases() -> None:
+                source_lease.renew_if_due()
+                target_lease.renew_if_due()
 
-            relocate(job, keep, is_dry=dry_run)
+            relocate(job, renew_leases, is_dry=dry_run)
     verb = (
         f"{counted(job.seen, 'record')} would be copied"
         if dry_run

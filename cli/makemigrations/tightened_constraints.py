@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from redis_models.client.drivers import run
 from redis_models.errors import MigrationFileError, RedisModelsError
 from redis_models.migrations.chain.chain import Chain
-from redis_models.migrations.files.acceptance import Acceptance, acceptance_of, demands_of
 from redis_models.migrations.files.constraints_file import (
     Tightened,
     read_constraints,
@@ -15,6 +14,7 @@ from redis_models.migrations.files.constraints_file import (
     write_constraints,
 )
 from redis_models.migrations.files.makemigrations import Place
+from redis_models.migrations.files.model_constraints import Constraints, constraints_of, demands_of
 from redis_models.migrations.files.next_migration import NewMigration
 from redis_models.migrations.maintenance.sample_check import unreadable_in
 from redis_models.migrations.maintenance.verify import subjects_of
@@ -101,7 +101,7 @@ def keep_constraints(
 
 
 def _tightened(
-    chain: Chain, made: Sequence[NewMigration], known: Mapping[str, Acceptance], model: type[Model]
+    chain: Chain, made: Sequence[NewMigration], known: Mapping[str, Constraints], model: type[Model]
 ) -> list[Tightened]:
     """Compare one model with what is known of it, by the names that it and its fields had; no record has new fields."""
     name, fields = model.__name__, {name: name for name in model.model_fields}
@@ -115,7 +115,7 @@ def _tightened(
         return []
     stored = {was: now for now, was in fields.items() if was in before.by_name}
     old = {_renamed(path, stored): rules for path, rules in known[name].items()}
-    demands = acceptance_of(model)
+    demands = constraints_of(model)
     new = {path: rules for path, rules in demands.items() if not path or _first(path) in stored.values()}
     return list(tightened_since(model.__name__, old, new))
 

@@ -1,1 +1,1 @@
-"""The migrations of one app in order, the schemas at every position, the way of a record through them. Pure."""
+"""The migrations of one app in order, the schemas at every position, the upgrade path of a record. Pure."""

@@ -18,7 +18,7 @@ __all__ = ["UndoField", "field_of", "undo_fields_of", "undo_name"]
 _PRESENT, _ABSENT = ".", "-"
 _STEP: Final = re.compile(r"[0-9]{1,9}")
 _ALL_NAMES: Final = 4096
-_KEPT: Final = re.compile(r"_b[0-9]+[.-][0-9]+\.")
+_UNDO_NAME: Final = re.compile(r"_b[0-9]+[.-][0-9]+\.")
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def undo_fields_of(version: int, stored: Iterable[str]) -> list[UndoField]:
 
 def field_of(stored_as: str) -> str:
     """Return the field to which an undo field belongs; for any other stored field its own name."""
-    kept = _KEPT.match(stored_as)
-    return stored_as if kept is None else stored_as[kept.end() :]
+    undo = _UNDO_NAME.match(stored_as)
+    return stored_as if undo is None else stored_as[undo.end() :]
 
 
 @lru_cache(maxsize=_ALL_NAMES)

@@ -24,7 +24,6 @@ from ..state.entries import Journal
 from ..state.lease import Lease
 from ..state.quarantine import QuarantinePolicy
 from ..state.store import StateStore
-from .backoff import TEMPORARY, Backoff
 from .key_pages import Page, Pages
 from .progress import Policy, Progress
 from .strategies import (
@@ -36,6 +35,7 @@ from .strategies import (
     pool_if_worthwhile,
 )
 from .throttle import ThrottleState
+from .waiting import TEMPORARY, Waiter
 
 __all__ = ["PassRunner"]
 
@@ -83,7 +83,7 @@ class PassRunner:
         markers: What the journal must still contain when the run is recorded. If a marker is there, everything that
             was written before it is there, too. Each pass has the marker of its last scan, which changed nothing.
         rewriting_s: Seconds that were spent on scans that changed records.
-        backoff: Waits for the throttle and for the server.
+        waiter: Waits for the throttle and for the server.
     """
 
     lease: Lease
@@ -94,14 +94,14 @@ class PassRunner:
     report: Callable[[Progress], None]
     markers: dict[str, str] = field(default_factory=dict[str, str])
     rewriting_s: float = 0.0
-    backoff: Backoff = field(init=False)
+    waiter: Waiter = field(init=False)
     _saved_at: float = field(init=False)
     _model: str = ""
     _total: int = 0
 
     def __post_init__(self) -> None:
         self._saved_at = self.lease.clock()
-        self.backoff = Backoff(
+        self.waiter = Waiter(
             self.lease, self.policy, lambda: self.journal.model or self.store.app, self._report, self._note_hold
         )
 
@@ -136,7 +136,7 @@ class PassRunner:
     def _strategies_of(self, rewrite_pass: RewritePass) -> RoundTrips[StrategyFactory]:
         if rewrite_pass.keys.start in self.policy.unasked:
             return lambda _: RefuseOutdatedStrategy(rewrite_pass)
-        retry, lease, app = self.backoff.retry_until_available, self.lease, self.store.app
+        retry, lease, app = self.waiter.retry_until_available, self.lease, self.store.app
         fence = Fence(lease.key, lease.epoch, (yield from retry(has_field_lives)), rewrite_pass.keys)
         pool = yield from retry(lambda: pool_if_worthwhile(self.policy.worker_pool, app, rewrite_pass))
         if pool is None:
@@ -162,7 +162,7 @@ class PassRunner:
         while scans < _MOST_SCANS:
             try:
                 if self.policy.worker_pool is not None:
-                    yield from self.policy.worker_pool.cancel_pending(self.lease.kept)
+                    yield from self.policy.worker_pool.cancel_pending(self.lease.renewed_if_due)
                 run_id = yield from server_run_id()
                 cursor, seen = self._resumed(record_pass.label, run_id)
                 strategy = strategy_for(cursor == "0" and done.changed == 0)
@@ -184,7 +184,7 @@ class PassRunner:
                     yield from self._save(self.journal, force=True)
                 raise
             except TEMPORARY as exc:
-                yield from self.backoff.wait_for_server(exc)
+                yield from self.waiter.wait_for_server(exc)
                 done.changed = self.journal.changed if self.journal.model == record_pass.label else done.changed
         raise IncompleteError(_unstable_message(record_pass.label, scan))
 
@@ -204,7 +204,7 @@ class PassRunner:
         scan, in_flight = Outcome(), deque[InFlightBatch]()
         pages, page, place = Pages(record_pass, strategy, cursor), Page((), 0, cursor), 0
         while True:
-            yield from self.lease.kept()
+            yield from self.lease.renewed_if_due()
             is_over = place >= len(page.keys) and pages.is_over
             is_full = len(in_flight) >= strategy.max_in_flight
             if in_flight and (is_over or is_full or in_flight[0].pending.is_done()):
@@ -212,7 +212,7 @@ class PassRunner:
                 continue
             if is_over:
                 return scan
-            throttle, now = (yield from self.backoff.wait_for_throttle()), self.lease.clock()
+            throttle, now = (yield from self.waiter.wait_for_throttle()), self.lease.clock()
             if place >= len(page.keys):
                 page, place = (yield from pages.next(throttle)), 0
                 yield from self._open(page, throttle, now, scan, in_flight)
@@ -238,7 +238,7 @@ class PassRunner:
         self.journal = replace(self.journal, seen=self.journal.seen + page.passed, pace=_shown(throttle))
         if page.passed:
             self._report(_shown(throttle))
-            yield from self.backoff.sleep_after(began)
+            yield from self.waiter.sleep_after(began)
         if not page.keys and in_flight:
             in_flight[-1].following = page.following
         elif not page.keys:
@@ -251,7 +251,7 @@ class PassRunner:
         outcome = yield from batch.pending.wait()
         scan.add(outcome)
         if outcome.changed:  # what was done before a server failed is visited again, and does not count as progress
-            self.backoff.note_progress()
+            self.waiter.note_progress()
         # The cursor is still that of the page. What was changed is known even if the next script fails.
         seen, changed = self.journal.seen + batch.count, self.journal.changed + outcome.changed
         self.journal = replace(self.journal, seen=seen, changed=changed, pace=batch.throttle)
@@ -260,13 +260,13 @@ class PassRunner:
             yield from self.quarantine.take(self.lease, record_pass, outcome.failures, changed)
         if outcome.refusal is not None:
             raise outcome.refusal
-        yield from self.backoff.sleep_after(batch.began)
+        yield from self.waiter.sleep_after(batch.began)
         if batch.following is not None:
             yield from self._advance_cursor(batch.following)
 
     def _advance_cursor(self, following: str) -> RoundTrips[None]:
         """Note that all records before a cursor are done."""
-        self.backoff.note_progress()
+        self.waiter.note_progress()
         yield from self._save(replace(self.journal, cursor=following), force=following == "0")
 
     def _note_hold(self, throttle: ThrottleState) -> RoundTrips[None]:

@@ -77,12 +77,12 @@ class Collisions:
 
 
 def refuse_collisions(
-    kept: Callable[[], RoundTrips[None]], moves: Sequence[RenameKeysPass], quarantine: QuarantinePolicy
+    renewed_if_due: Callable[[], RoundTrips[None]], moves: Sequence[RenameKeysPass], quarantine: QuarantinePolicy
 ) -> RoundTrips[None]:
     """Look whether every record can have its new key, before anything is written.
 
     Args:
-        kept: Called after every page, to renew the lease of a run.
+        renewed_if_due: Called after every page, to renew the lease of a run.
         moves: All of a run.
         quarantine: Of the run; records in it may have any key.
 
@@ -99,12 +99,14 @@ def refuse_collisions(
     for move in moves:
         yield from refuse_foreign_index(move)
     for move in {move.after.keys.start: move for move in moves if move.vacant_below}.values():
-        yield from _scan_all(kept, move.after.keys, partial(_look_for_strangers, move, collisions, quarantine))
+        yield from _scan_all(
+            renewed_if_due, move.after.keys, partial(_look_for_strangers, move, collisions, quarantine)
+        )
     for _ in range(2):  # a second time only to tell which keys are alike
         for place, move in enumerate(moves):
             rivals = [other.keys for other in moves[place + 1 :] if other.after.keys.start == move.after.keys.start]
             yield from _scan_all(
-                kept, move.keys, partial(look_for_collisions, move, collisions=collisions, rivals=rivals)
+                renewed_if_due, move.keys, partial(look_for_collisions, move, collisions=collisions, rivals=rivals)
             )
         collisions.tell_twins()
         if collisions.found or not collisions.suspect_twins():
@@ -124,13 +126,13 @@ def _refusal(model: str, collisions: Collisions) -> str:
 
 
 def _scan_all(
-    kept: Callable[[], RoundTrips[None]], keys: KeySpace, look: Callable[[Sequence[bytes]], RoundTrips[None]]
+    renewed_if_due: Callable[[], RoundTrips[None]], keys: KeySpace, look: Callable[[Sequence[bytes]], RoundTrips[None]]
 ) -> RoundTrips[None]:
     cursor = ""
     while cursor != "0":
         cursor, page = yield from scan(cursor or "0", keys)
         yield from look(page)
-        yield from kept()
+        yield from renewed_if_due()
 
 
 def _look_for_strangers(
@@ -251,7 +253,9 @@ def commands_of(paths: Iterable[UpgradePath], moves: Iterable[RenameKeysPass]) -
     """
     paths = list(paths)
     found = list(_OF_A_REWRITE if paths else ())
-    if any(isinstance(step, Expire) for path in paths for stage in path.version_steps for step in stage.steps):
+    if any(
+        isinstance(step, Expire) for path in paths for version_step in path.version_steps for step in version_step.steps
+    ):
         found += _OF_A_TTL
     if any(True for _ in moves):
         found += _OF_A_MOVE

@@ -21,7 +21,7 @@ from ..chain.loaded_migration import LoadedMigration
 from ..operations.run import Function, Run, RunContext, function_name
 from ..planner.plan import Plan
 from ..state.entries import Journal, State
-from ..state.lease import Lease, kept_alive
+from ..state.lease import Lease, renew_in_thread
 from ..state.quarantine import Quarantine, QuarantinePolicy
 from ..state.store import StateStore
 from .pass_runner import PassRunner
@@ -97,7 +97,7 @@ def run_plan(
     yield from quarantine.begin()
     runner = PassRunner(lease, store, journal, policy, quarantine, report)
     if plan.moves:
-        yield from refuse_collisions(lease.kept, plan.moves, quarantine)
+        yield from refuse_collisions(lease.renewed_if_due, plan.moves, quarantine)
     yield from runner.write_marker("")  # that the segments before this one are still recorded
     changed = Counter[str]()
     for rewrite_pass in plan.passes:
@@ -111,7 +111,7 @@ def run_plan(
     applied = [entry_of(migration, seconds, records) for migration in recorded]
     unapplied = [migration.id for migration in plan.unapplied]
     events = events_of(plan, seconds, records, lease.epoch)
-    yield from runner.backoff.retry_until_available(
+    yield from runner.waiter.retry_until_available(
         lambda: store.finish(
             lease.key, lease.epoch, applied, unapplied, plan.snapshot, events, runner.markers, size_before
         )
@@ -181,7 +181,7 @@ def call_step(
     )
     run(client, store.save_journal(lease.key, lease.epoch, note))
     with _naming_function(store.app, migration, function):
-        with kept_alive(lease):
+        with renew_in_thread(lease):
             _call(client, segment, migration, step, function, report)
         seconds = round(time.monotonic() - began, 3)
         applied = [entry_of(migration, seconds, 0) for migration in segment.applied]

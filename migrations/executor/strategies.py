@@ -177,7 +177,7 @@ class WorkerPoolStrategy(LocalStrategy):
         return PendingResult(future.done, self._result_of(future, len(keys)))
 
     def _result_of(self, future: Future[WorkerResult], count: int) -> RoundTrips[Outcome]:
-        result = yield from self._pool.wait(future, self._lease.kept)
+        result = yield from self._pool.wait(future, self._lease.renewed_if_due)
         self._size.note(count, result.took_s)
         return result.outcome
 

@@ -16,8 +16,8 @@ from redis_models.errors import MigrationFileError
 from redis_models.project.imports import shown_path
 
 from ..constraints.history import ConstraintHistory, what_is_stricter
-from .acceptance import Acceptance
 from .loader import replace_file
+from .model_constraints import Constraints
 
 __all__ = [
     "Tightened",
@@ -57,10 +57,10 @@ def read_history(directory: Path) -> ConstraintHistory:
         document: object = json.loads((directory / _FILE).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         document = {}  # no file yet, or a conflict of two branches, which the next write resolves
-    return ConstraintHistory(cast("Mapping[str, Acceptance]", document) if _is_sound(document) else {})
+    return ConstraintHistory(cast("Mapping[str, Constraints]", document) if _is_sound(document) else {})
 
 
-def read_constraints(directory: Path) -> Mapping[str, Acceptance]:
+def read_constraints(directory: Path) -> Mapping[str, Constraints]:
     """Read the latest constraints of an app's models, by name; empty if they are not known."""
     return read_history(directory).now
 
@@ -80,7 +80,7 @@ def write_constraints(directory: Path, history: ConstraintHistory) -> None:
         raise MigrationFileError(shown_path(directory / _FILE), f"cannot be written: {exc.strerror}") from exc
 
 
-def tightened_since(model: str, old: Acceptance, new: Acceptance) -> Iterator[Tightened]:
+def tightened_since(model: str, old: Constraints, new: Constraints) -> Iterator[Tightened]:
     """Return the constraints of a model that are stricter than before.
 
     Args:

@@ -14,9 +14,9 @@ from ..chain.hidden_fields import Hidden, HiddenFields, hidden_by
 from ..chain.lineage import lineages_of
 from ..chain.upgrade_path import UpgradePath
 from ..constraints.history import Demands
-from .acceptance import demands_of
 from .constraints_file import read_history
 from .loader import load_chain
+from .model_constraints import demands_of
 
 if TYPE_CHECKING:
     from redis_models.project.apps import App

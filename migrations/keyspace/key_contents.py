@@ -78,14 +78,14 @@ def contents_of(keys: Sequence[bytes], clock: Clock) -> RoundTrips[list[Content 
     """
     ends: str = "PEXPIRETIME" if clock.has_instants else "PTTL"
     replies = yield [command for key in keys for command in (("HGETALL", key), (ends, key))]
-    lives = cast("list[int]", check(replies[1::2]))
+    ttls = cast("list[int]", check(replies[1::2]))
     values: list[object] = []
     for key, reply in zip(keys, replies[::2], strict=True):
         values.append((yield from _other(key)) if is_another_type(reply) else hash_of(check([reply])[0]))
     field_ends = (yield from _field_ends(keys, values)) if clock.has_fields else {}
     return [
         None if not value or end == _GONE else Content(value, end, field_ends.get(key, {}))
-        for key, value, end in zip(keys, values, lives, strict=True)
+        for key, value, end in zip(keys, values, ttls, strict=True)
     ]
 
 

@@ -7,19 +7,19 @@ local highest, records, fields, bytes = tonumber(ARGV[2]), 0, 0, 0
 for at = 2, #KEYS do
   local names = redis.pcall('HKEYS', KEYS[at])
   if names.err and not string.find(names.err, 'WRONGTYPE', 1, true) then return names end
-  local kept = {}
+  local undo_names = {}
   for _, name in ipairs(names) do
     local version = string.match(name, '^_b(%d+)[.-]')
     if version and tonumber(version) <= highest then
-      kept[#kept + 1] = name
+      undo_names[#undo_names + 1] = name
       bytes = bytes + #name + redis.call('HSTRLEN', KEYS[at], name)
     end
   end
-  if #kept > 0 then records = records + 1 end
-  fields = fields + #kept
+  if #undo_names > 0 then records = records + 1 end
+  fields = fields + #undo_names
   if ARGV[1] ~= '' then
-    for first = 1, #kept, 1000 do
-      redis.call('HDEL', KEYS[at], unpack(kept, first, math.min(first + 999, #kept)))
+    for first = 1, #undo_names, 1000 do
+      redis.call('HDEL', KEYS[at], unpack(undo_names, first, math.min(first + 999, #undo_names)))
     end
   end
 end

@@ -346,7 +346,7 @@ class _Adopter:
 
     def _report(self, seen: int, total: int) -> None:
         self.report(Progress(self.shape.model.__name__, seen, self.tally.stamped, max(total, seen)))
-        self.lease.keep()
+        self.lease.renew_if_due()
 
     def _fenced(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Reply:
         return self._checked(check(run(self.client, call(script, [script.command(keys, arguments)])))[0])

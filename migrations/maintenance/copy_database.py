@@ -27,7 +27,7 @@ __all__ = ["Relocation", "relocate"]
 _PAGE: Final = 200  # keys that SCAN looks at in one step; each may be large
 _SHOWN: Final = 10
 _GONE: Final = -2  # what PEXPIRETIME and PTTL say of a key that is not there
-_KEPT: Final = ("ledger", "snapshot", "history", "quarantine")
+_BOOKKEEPING: Final = ("ledger", "snapshot", "history", "quarantine")
 
 
 @dataclass
@@ -53,17 +53,17 @@ class Relocation:
     conflicts: dict[str, None] = field(default_factory=dict[str, None])
 
     @property
-    def kept(self) -> list[bytes]:
+    def bookkeeping_keys(self) -> list[bytes]:
         """Keys of the bookkeeping."""
-        return [bookkeeping_key(self.namespace, f"{what}:{app}").encode() for app in self.apps for what in _KEPT]
+        return [bookkeeping_key(self.namespace, f"{what}:{app}").encode() for app in self.apps for what in _BOOKKEEPING]
 
 
-def relocate(job: Relocation, keep: Callable[[], None], *, is_dry: bool = False) -> None:
+def relocate(job: Relocation, renew_leases: Callable[[], None], *, is_dry: bool = False) -> None:
     """Copy everything, then compare both databases.
 
     Args:
         job: What to copy; its counters are filled in.
-        keep: Called after each page, to renew the leases of both databases.
+        renew_leases: Called after each page, to renew the leases of both databases.
         is_dry: Only look for conflicts.
 
     Raises:
@@ -74,26 +74,26 @@ def relocate(job: Relocation, keep: Callable[[], None], *, is_dry: bool = False)
     lease = bookkeeping_key(job.namespace, "lease")
     clock = run(job.source, clock_of(lease)) & run(job.target, clock_of(lease))
     compare = partial(_compare, clock=clock)
-    _scan(job, job.source, keep, _count)
-    _scan(job, job.target, keep, compare)
-    _refuse_collisions(job, [key for key in job.kept if run(job.target, _is_there(key))], clock)
+    _scan(job, job.source, renew_leases, _count)
+    _scan(job, job.target, renew_leases, compare)
+    _refuse_collisions(job, [key for key in job.bookkeeping_keys if run(job.target, _is_there(key))], clock)
     if is_dry:
         return
-    _scan(job, job.source, keep, _copy)
-    _scan(job, job.source, keep, compare)
-    _scan(job, job.target, keep, compare)
+    _scan(job, job.source, renew_leases, _copy)
+    _scan(job, job.source, renew_leases, compare)
+    _scan(job, job.target, renew_leases, compare)
     if job.conflicts:
         raise IncompleteError(
             f"{counted(len(job.conflicts), 'record')} changed in the source during the copy: {_shown(job)}. Stop what"
             " writes there, delete these keys in the target, and run 'relocate' again; the bookkeeping was not copied"
         )
-    for key in job.kept:
+    for key in job.bookkeeping_keys:
         _copy(job, [key])
 
 
-def _refuse_collisions(job: Relocation, kept: Sequence[bytes], clock: Clock) -> None:
-    if kept:
-        _compare(job, kept, clock=clock)
+def _refuse_collisions(job: Relocation, keys: Sequence[bytes], clock: Clock) -> None:
+    if keys:
+        _compare(job, keys, clock=clock)
     if job.conflicts:
         differing = counted(len(job.conflicts), "key of the target differs", "keys of the target differ")
         raise UnsafeError(
@@ -107,7 +107,10 @@ def _shown(job: Relocation) -> str:
 
 
 def _scan(
-    job: Relocation, client: SyncClient, keep: Callable[[], None], act: Callable[[Relocation, Sequence[bytes]], None]
+    job: Relocation,
+    client: SyncClient,
+    renew_leases: Callable[[], None],
+    act: Callable[[Relocation, Sequence[bytes]], None],
 ) -> None:
     for space in job.spaces:
         cursor = ""
@@ -115,7 +118,7 @@ def _scan(
             cursor, keys = run(client, _page(cursor or "0", space))
             if keys:
                 act(job, keys)
-            keep()
+            renew_leases()
 
 
 def _page(cursor: str, space: KeySpace) -> RoundTrips[tuple[str, list[bytes]]]:

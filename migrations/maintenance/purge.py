@@ -146,12 +146,12 @@ def _scan(
             seen += len(batch)
             report(Progress(rewrite_pass.label, seen, purged.records, max(total, seen), str(now) if now.reason else ""))
             yield Sleep(min(now.rest * (time.monotonic() - began), 1.0))
-            yield from _kept(lease)
+            yield from _renewed_if_due(lease)
 
 
-def _kept(lease: Lease | None) -> RoundTrips[None]:
+def _renewed_if_due(lease: Lease | None) -> RoundTrips[None]:
     if lease is not None:
-        yield from lease.kept()
+        yield from lease.renewed_if_due()
 
 
 def _allowed(lease: Lease | None, pace: Callable[[], ThrottleState]) -> RoundTrips[ThrottleState]:
@@ -159,7 +159,7 @@ def _allowed(lease: Lease | None, pace: Callable[[], ThrottleState]) -> RoundTri
     now = pace()
     while lease is not None and now.is_paused:
         yield Sleep(_LOOK_S)
-        yield from lease.kept()
+        yield from lease.renewed_if_due()
         now = pace()
     return now
 

@@ -64,7 +64,7 @@ def retry_records(
         if not reason:
             yield from quarantine.change(lease.key, lease.epoch, (), [key])
         done[key] = reason
-        yield from lease.kept()
+        yield from lease.renewed_if_due()
     return done
 
 
@@ -110,7 +110,7 @@ def drop_record(
         unfenced(reply)
         if reply == b"TYPE":
             raise WrongKeyTypeError(entry.key)
-        yield from lease.kept()
+        yield from lease.renewed_if_due()
         if reply == b"OK":
             return True
     raise ConflictError(entry.key, "is changed by other clients all the time; nothing was deleted, try again later")

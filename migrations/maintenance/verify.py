@@ -30,7 +30,7 @@ from redis_models.records.read import index_error
 from ..chain.chain import Chain
 from ..chain.lineage import lineages_of
 from ..executor.progress import Progress
-from ..files.acceptance import digest_of_acceptance
+from ..files.model_constraints import digest_of_constraints
 from ..keyspace.batch_size import ReadSize
 from ..keyspace.results import is_another_type
 from ..keyspace.sampling import sample
@@ -160,7 +160,7 @@ def scope_of(store: StateStore, chain: Chain, models: Iterable[type[Model]]) -> 
     if state.journal is not None:
         raise IncompleteError(f"{chain.app}: a run is active or unfinished; run 'migrate' to finish it first")
     newest, run_id = (yield from store.newest_run()), (yield from server_run_id())
-    accepts = digest_of_acceptance(models)
+    accepts = digest_of_constraints(models)
     if is_automatic(chain, state):
         return Scope(0, cast(Snapshot, state.snapshot).fingerprint, newest, run_id, accepts)
     plan = make_plan(chain, state, chain.head_position)

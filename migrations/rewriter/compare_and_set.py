@@ -153,7 +153,7 @@ class _Shape(NamedTuple):
         reads, present: Fields to compare, and whether each was present.
         sets, removes: Fields to write and to delete.
         carried: Target and source of each TTL of a field to carry.
-        lives: Changes of the record's TTL, as the edit has them.
+        ttl_changes: Changes of the record's TTL, as the edit has them.
         ends: How many such changes are taken back.
     """
 
@@ -162,7 +162,7 @@ class _Shape(NamedTuple):
     sets: tuple[str, ...]
     removes: tuple[str, ...]
     carried: tuple[tuple[str, str], ...]
-    lives: tuple[tuple[str, int, str], ...]
+    ttl_changes: tuple[tuple[str, int, str], ...]
     ends: int
 
     @property
@@ -175,9 +175,9 @@ class _Shape(NamedTuple):
         arguments.append(len(self.carried))
         for target, source in self.carried:
             arguments += [bytes_of(target), bytes_of(source)]
-        arguments.append(len(self.lives))
-        for life in self.lives:
-            arguments += life
+        arguments.append(len(self.ttl_changes))
+        for ttl_change in self.ttl_changes:
+            arguments += ttl_change
         arguments.append(self.ends)
         return arguments
 
@@ -221,10 +221,10 @@ class _Latest:
         )
 
 
-def _shape_of(draft: RecordEdit, has_field_lives: bool) -> _Shape:
+def _shape_of(draft: RecordEdit, has_field_ttls: bool) -> _Shape:
     original, reads, sets = draft.original, tuple(draft.reads), draft.sets
     carried: list[tuple[str, str]] = []
-    if has_field_lives:
+    if has_field_ttls:
         origin = draft.moved.get
         carried = [(name, source) for name in sets if (source := origin(name, name)) in original]
     present = tuple([name in original for name in reads])
@@ -233,7 +233,7 @@ def _shape_of(draft: RecordEdit, has_field_lives: bool) -> _Shape:
 
 
 def _asking(path: UpgradePath, target: int, keys: Sequence[bytes]) -> list[Command]:
-    """Give what reads the fields of records that the way needs, or all of them."""
+    """Give what reads the fields of records that the path needs, or all of them."""
     names = path.names_before(target)
     return [("HGETALL", key) if names is None else ("HMGET", key, *names) for key in keys]
 

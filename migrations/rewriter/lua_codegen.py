@@ -10,8 +10,8 @@ from typing import Final
 from redis_models.client.commands import Script, load_script
 from redis_models.encoding.raw_text import bytes_of
 
-from .symbolic import Cell, Keep, Run
-from .value_tables import SAME, Kept, ValueTable
+from .symbolic import Cell, Run, UndoWrite
+from .value_tables import SAME, UndoTable, ValueTable
 
 __all__ = ["lua_of"]
 
@@ -27,9 +27,9 @@ def lua_of(runs: Mapping[int, Run]) -> Script:
     tables = _Tables()
     writers = {version: _Writer(run, sources, tables) for version, run in runs.items()}
     programs = [line for version, writer in writers.items() for line in writer.program(version)]
-    lives = ["local has_any = has_lives(ARGV[3])"] if any(writer.carried for writer in writers.values()) else []
+    ttls = ["local has_any = has_lives(ARGV[3])"] if any(writer.carried for writer in writers.values()) else []
     names = ["local sources = {", *(f"  {_quoted(name)}," for name in sources), "}"]
-    text = "\n".join([*names, *tables.lines(), *lives, *programs, ""])
+    text = "\n".join([*names, *tables.lines(), *ttls, *programs, ""])
     before, after = _FRAME.source.split(_PLACE)
     if len(sources) < _MOST_ARGUMENTS:
         after = after.replace(_ASKED, ", ".join([*map(_quoted, sources), "'_v'"]))
@@ -42,7 +42,7 @@ class _Tables:
     def __init__(self) -> None:
         self._places: dict[tuple[bool, tuple[tuple[bytes, bytes], ...]], int] = {}
 
-    def name(self, images: ValueTable | Kept) -> str:
+    def name(self, images: ValueTable | UndoTable) -> str:
         """Give the Lua expression for a table."""
         leaves_others = isinstance(images, ValueTable) and images.leaves_others
         entry = (leaves_others, tuple(images.table.items()))
@@ -89,15 +89,15 @@ class _Writer:
         for name, cell in run.fields.items():
             if _has_content(cell):
                 pairs.append((_quoted(name), self._content(cell)))
-        for keep in run.keeps:
-            if isinstance(keep.cell.images, Kept):
+        for write in run.undo_writes:
+            if isinstance(write.cell.images, UndoTable):
                 return
-            if _has_content(keep.cell) and keep.cell.source not in unusual:
-                pairs.append((_quoted(keep.stored_as), self._content(keep.cell)))
-            elif keep.absent_as:
-                pairs.append((_quoted(keep.absent_as), "''"))
+            if _has_content(write.cell) and write.cell.source not in unusual:
+                pairs.append((_quoted(write.stored_as), self._content(write.cell)))
+            elif write.absent_as:
+                pairs.append((_quoted(write.absent_as), "''"))
         gone = [_quoted(name) for name, cell in run.fields.items() if not _has_content(cell) and name not in unusual]
-        if run.lives or 2 * len(pairs) + len(gone) > _MOST_ARGUMENTS:
+        if run.ttl_changes or 2 * len(pairs) + len(gone) > _MOST_ARGUMENTS:
             return
         conditions = ["stamp", *(self._was(name) for name in sorted(self._sources() - unusual))]
         conditions += [f"not {self._was(name)}" for name in sorted(unusual)]
@@ -125,8 +125,8 @@ class _Writer:
             yield f"  elseif not raw and {self._was(name)} then"
             yield f"    gone[#gone + 1] = {_quoted(name)}"
             yield "  end"
-        for keep in run.keeps:
-            yield from self._keeping(keep)
+        for write in run.undo_writes:
+            yield from self._undo_lines(write)
         yield f"  if not stamp then add(set, {_quoted(run.unstamped_as)}, '') end"
         yield from self._ending()
         if self.carried:
@@ -147,7 +147,7 @@ class _Writer:
     def _demands(self) -> Iterator[str]:
         """Write what makes sure that nothing behind the first write can be refused."""
         yield "  if #gone > 0 and not may_delete then demand_to_delete(key) end"
-        if self._run.lives or self.carried:
+        if self._run.ttl_changes or self.carried:
             yield "  demand_to_write(key)"
         for _, cell in self.carried:
             ends = f"ends[{self._places[cell.ttl_source or '']}]"
@@ -156,26 +156,26 @@ class _Writer:
 
     def _ending(self) -> Iterator[str]:
         yield "  local ending"
-        if self._run.lives:
+        if self._run.ttl_changes:
             yield "  ending = end_to_set(key, {"
-            for policy, ms, kept in self._run.lives:
-                yield f"    {{policy = {_quoted(policy)}, ms = {ms}, stored = {_quoted(kept)}}},"
+            for policy, ms, stored in self._run.ttl_changes:
+                yield f"    {{policy = {_quoted(policy)}, ms = {ms}, stored = {_quoted(stored)}}},"
             yield "  }, {}, function(stored, text) add(set, stored, text) end)"
 
-    def _keeping(self, keep: Keep) -> Iterator[str]:
-        yield f"  raw = {self._content(keep.cell)}"
-        yield f"  if raw then add(set, {_quoted(keep.stored_as)}, raw) end"
-        if keep.absent_as:
-            yield f"  if not raw then add(set, {_quoted(keep.absent_as)}, '') end"
+    def _undo_lines(self, write: UndoWrite) -> Iterator[str]:
+        yield f"  raw = {self._content(write.cell)}"
+        yield f"  if raw then add(set, {_quoted(write.stored_as)}, raw) end"
+        if write.absent_as:
+            yield f"  if not raw then add(set, {_quoted(write.absent_as)}, '') end"
 
     @property
     def carried(self) -> list[tuple[str, Cell]]:
         """What is written with the TTL of a field as it was; only what had one can keep it."""
-        fields = [*self._run.fields.items(), *((keep.stored_as, keep.cell) for keep in self._run.keeps)]
+        fields = [*self._run.fields.items(), *((write.stored_as, write.cell) for write in self._run.undo_writes)]
         return [(name, cell) for name, cell in fields if cell.ttl_source is not None and _has_content(cell)]
 
     def _sources(self) -> set[str]:
-        cells = [*self._run.fields.values(), *(keep.cell for keep in self._run.keeps)]
+        cells = [*self._run.fields.values(), *(write.cell for write in self._run.undo_writes)]
         return {cell.source for cell in cells if cell.source is not None}
 
     def _was(self, name: str) -> str:

@@ -1,6 +1,6 @@
-"""Programs: what the server does to records by itself, compiled from stages whose steps are static. Pure.
+"""Programs: what the server does to records by itself, compiled from version steps that are static. Pure.
 
-The steps of all stages on the way are run once on symbols (see ``symbolic``), and what they come to is written out as a
+The version steps of the path are run once on symbols (see ``symbolic``), and what they come to is written out as a
 script. A record that holds bytes of which no table knows the image is left to Python.
 """
 
@@ -24,7 +24,7 @@ class Program:
     """What a script does to records of some versions.
 
     Attributes:
-        path: The way that it is compiled from.
+        path: The upgrade path that it is compiled from.
         versions: Versions of the records that it is for.
         script: The script.
     """
@@ -35,7 +35,7 @@ class Program:
 
 
 def compile_program(path: UpgradePath, target: int) -> Program:
-    """Compile the way up to ``target`` from every older version from which all stages are static.
+    """Compile the path up to ``target`` from every older version from which all version steps are static.
 
     Records in which more is read or written than one call takes are left to Python, which makes several.
     """

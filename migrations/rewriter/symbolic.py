@@ -12,14 +12,14 @@ from redis_models.mapping.stored_field import STAMP
 from ..chain.upgrade_path import VersionStep
 from ..edits.steps import Convert, Drop, Expire, Move, Put, Step
 from ..edits.undo_fields import undo_name
-from .value_tables import SAME, Kept, ValueTable
+from .value_tables import SAME, UndoTable, ValueTable
 
-__all__ = ["NOTHING", "Cell", "Keep", "NeedsPythonError", "Run", "run_of"]
+__all__ = ["NOTHING", "Cell", "NeedsPythonError", "Run", "UndoWrite", "run_of"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Contents of a field on the way: the bytes that ``source`` had, a constant, or nothing.
+    """Contents of a field between two steps: the bytes that ``source`` had, a constant, or nothing.
 
     Attributes:
         source: Original field whose bytes these are, or None.
@@ -31,7 +31,7 @@ class Cell:
     source: str | None = None
     constant: bytes | None = None
     ttl_source: str | None = None
-    images: ValueTable | Kept = SAME
+    images: ValueTable | UndoTable = SAME
 
 
 class NeedsPythonError(Exception):
@@ -42,11 +42,11 @@ NOTHING: Final = Cell()
 
 
 @dataclass(frozen=True)
-class Keep:
-    """One value to keep as an undo field.
+class UndoWrite:
+    """One undo field to write.
 
     Attributes:
-        cell: What is kept.
+        cell: What is stored.
         stored_as: Stored field that takes it.
         absent_as: Stored field that notes its absence, or "".
     """
@@ -63,26 +63,30 @@ class _Symbols:
     Attributes:
         cells: By field; one that is not there is what it was.
         guards: What became of each original field that was converted, even if it was removed afterwards.
-        lives: Changes of the record's TTL: policy, milliseconds, stored field that keeps the one before.
+        ttl_changes: Changes of the record's TTL: policy, milliseconds, stored field that keeps the one before.
         overwritten: Original fields that were written over before anything was done with them; as a rule no record has
             them.
     """
 
     cells: dict[str, Cell] = field(default_factory=dict)
     guards: dict[str, ValueTable] = field(default_factory=dict)
-    lives: list[tuple[str, int, str]] = field(default_factory=list)
+    ttl_changes: list[tuple[str, int, str]] = field(default_factory=list)
     overwritten: set[str] = field(default_factory=set)
 
     def take(self, name: str) -> Cell:
         return self.cells.get(name, Cell(source=name, ttl_source=name))
 
-    def run(self, version: int, place: int, step: Step) -> list[Keep]:
+    def run(self, version: int, place: int, step: Step) -> list[UndoWrite]:
         """Run one step of the migration to ``version``; give what it displaces."""
         if isinstance(step, Convert):
-            kept = replace(self._convert(step), ttl_source=None)
-            return [] if kept == NOTHING else [Keep(kept, undo_name(version, place, step.name, was_absent=False), "")]
+            displaced = replace(self._convert(step), ttl_source=None)
+            return (
+                []
+                if displaced == NOTHING
+                else [UndoWrite(displaced, undo_name(version, place, step.name, was_absent=False), "")]
+            )
         if isinstance(step, Expire):
-            self.lives.append((step.policy, step.ms, undo_name(version, place, "", was_absent=False)))
+            self.ttl_changes.append((step.policy, step.ms, undo_name(version, place, "", was_absent=False)))
             return []
         name = step.new if isinstance(step, Move) else step.name if isinstance(step, (Put, Drop)) else ""
         before = self.take(name)
@@ -98,8 +102,8 @@ class _Symbols:
         if before == NOTHING and not marks:
             return []
         absent_as = undo_name(version, place, name, was_absent=True) if marks else ""
-        kept = before if step.displaces == name else replace(before, ttl_source=None)
-        return [Keep(kept, undo_name(version, place, name, was_absent=False), absent_as)]
+        displaced = before if step.displaces == name else replace(before, ttl_source=None)
+        return [UndoWrite(displaced, undo_name(version, place, name, was_absent=False), absent_as)]
 
     def _convert(self, step: Convert) -> Cell:
         """Convert a field; give its undo field."""
@@ -110,58 +114,58 @@ class _Symbols:
                 raise NeedsPythonError
             self.cells[step.name] = replace(before, constant=known[0])
             return NOTHING if known[1] else before
-        if before.source is None or isinstance(before.images, Kept):
+        if before.source is None or isinstance(before.images, UndoTable):
             return NOTHING
-        images, kept = before.images.then(step)
+        images, displaced = before.images.then(step)
         self.cells[step.name] = replace(before, images=images)
         self.guards[before.source] = images
-        return replace(before, images=kept) if kept.table else NOTHING
+        return replace(before, images=displaced) if displaced.table else NOTHING
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the steps of some stages come to, for every record of a version.
+    """What some version steps come to, for every record of a version.
 
     Attributes:
         fields: Contents at the end of each field that is not simply what it was.
-        keeps: The undo fields.
+        undo_writes: The undo fields.
         unstamped_as: Stored field that notes that the record had no stamp: it must come back without one.
-        guards, lives, overwritten: As the symbols have them.
+        guards, ttl_changes, overwritten: As the symbols have them.
     """
 
     fields: dict[str, Cell]
-    keeps: list[Keep]
+    undo_writes: list[UndoWrite]
     unstamped_as: str
     guards: dict[str, ValueTable]
-    lives: list[tuple[str, int, str]]
+    ttl_changes: list[tuple[str, int, str]]
     overwritten: set[str]
 
     @property
     def names(self) -> set[str]:
-        cells = [*self.fields.values(), *(keep.cell for keep in self.keeps)]
+        cells = [*self.fields.values(), *(write.cell for write in self.undo_writes)]
         named = {name for cell in cells for name in (cell.source, cell.ttl_source) if name is not None}
         return self.fields.keys() | self.guards.keys() | named
 
     @property
     def most_arguments(self) -> int:
         """How many names and values may have to be written to one record, with its stamp and what notes its absence."""
-        return 2 * (len(self.fields) + len(self.keeps) + len(self.lives) + 2)
+        return 2 * (len(self.fields) + len(self.undo_writes) + len(self.ttl_changes) + 2)
 
 
-def run_of(stages: Sequence[VersionStep]) -> Run:
-    """Run all steps of some stages.
+def run_of(version_steps: Sequence[VersionStep]) -> Run:
+    """Run the steps of some version steps.
 
     Raises:
         NeedsPythonError: The server cannot do it.
     """
     symbols = _Symbols()
-    keeps = [
-        keep
-        for stage in stages
-        for place, step in enumerate(stage.steps)
-        for keep in symbols.run(stage.newer, place, step)
+    undo_writes = [
+        write
+        for version_step in version_steps
+        for place, step in enumerate(version_step.steps)
+        for write in symbols.run(version_step.newer, place, step)
     ]
     fields = {name: cell for name, cell in symbols.cells.items() if cell.source != name or cell.images is not SAME}
-    first = stages[0]
+    first = version_steps[0]
     unstamped_as = undo_name(first.newer, len(first.steps), STAMP, was_absent=True)
-    return Run(fields, keeps, unstamped_as, symbols.guards, symbols.lives, symbols.overwritten)
+    return Run(fields, undo_writes, unstamped_as, symbols.guards, symbols.ttl_changes, symbols.overwritten)

@@ -1,4 +1,4 @@
-"""Images: what becomes of the bytes of a field on the way through conversions whose inputs are known. Pure.
+"""Images: what becomes of the bytes of a field through conversions whose inputs are known. Pure.
 
 A program composes the conversions of all its version steps into one, which the server applies.
 """
@@ -10,7 +10,7 @@ from typing import Final
 from ..edits.steps import Convert
 from ..edits.stored_values import may_be_none
 
-__all__ = ["SAME", "Kept", "ValueTable"]
+__all__ = ["SAME", "UndoTable", "ValueTable"]
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,22 @@ class ValueTable:
             return self.table[raw]
         return raw if self.leaves_others and not may_be_none(raw) else None
 
-    def then(self, step: Convert) -> "tuple[ValueTable, Kept]":
+    def then(self, step: Convert) -> "tuple[ValueTable, UndoTable]":
         """Give the images after one more conversion, and what it keeps as an undo field."""
         table: dict[bytes, bytes] = {}
-        kept: dict[bytes, bytes] = {}
+        undo: dict[bytes, bytes] = {}
         for raw in [*self.table, *(step.table if self.leaves_others else ())]:
             before = self.of(raw)
             known = None if before is None else step.known(before)
             if before is not None and known is not None:
                 table[raw] = known[0]
                 if not known[1]:
-                    kept[raw] = before
-        return ValueTable(table, self.leaves_others and step.leaves_others), Kept(kept)
+                    undo[raw] = before
+        return ValueTable(table, self.leaves_others and step.leaves_others), UndoTable(undo)
 
 
 @dataclass(frozen=True)
-class Kept:
+class UndoTable:
     """The undo field of a field, by the bytes in the record; none for others."""
 
     table: Mapping[bytes, bytes]

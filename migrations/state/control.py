@@ -16,7 +16,7 @@ from redis_models.errors import MigrationError
 from redis_models.mapping.keys import bookkeeping_key
 
 from ..keyspace.results import KEYS_A_SCRIPT
-from .integrity import Kept, refuse_unsound
+from .integrity import BookkeepingKey, refuse_unsound
 from .lease import Holder, break_lease, holder_of
 from .store import StateStore
 
@@ -46,9 +46,9 @@ def read_control(namespace: str) -> RoundTrips[Control]:
     Raises:
         DriftError: The key holds something that this library did not write; the error names the key.
     """
-    kept = _kept(namespace)
-    yield from refuse_unsound([kept])
-    [reply] = yield [("HMGET", kept.key, "paused", "max_latency_ms", "batch")]
+    entry = _bookkeeping_key(namespace)
+    yield from refuse_unsound([entry])
+    [reply] = yield [("HMGET", entry.key, "paused", "max_latency_ms", "batch")]
     [values] = check([reply])
     paused, latency, batch = cast("list[bytes | None]", values)
     try:
@@ -63,7 +63,7 @@ def read_control(namespace: str) -> RoundTrips[Control]:
             raise ValueError(f"max_latency_ms {control.max_latency_ms} is not 0 or more")
         return control
     except ValueError as exc:
-        raise kept.unreadable(exc) from exc
+        raise entry.unreadable(exc) from exc
 
 
 def change_control(namespace: str, changes: Mapping[str, str | int | float | None]) -> RoundTrips[None]:
@@ -78,7 +78,7 @@ def change_control(namespace: str, changes: Mapping[str, str | int | float | Non
         DriftError: The key holds something that this library did not write; the error names the key.
     """
     yield from refuse_without_run(namespace)
-    yield from refuse_unsound([_kept(namespace)])
+    yield from refuse_unsound([_bookkeeping_key(namespace)])
     pairs: list[Argument] = []
     for name, value in changes.items():
         if value is not None:
@@ -135,8 +135,8 @@ def abort(client: SyncClient, stores: Mapping[str, StateStore], namespace: str, 
     return holder
 
 
-def _kept(namespace: str) -> Kept:
-    return Kept("the control hash of the run", _key(namespace), "hash", _FIELDS, "delete that key")
+def _bookkeeping_key(namespace: str) -> BookkeepingKey:
+    return BookkeepingKey("the control hash of the run", _key(namespace), "hash", _FIELDS, "delete that key")
 
 
 def _key(namespace: str) -> str:

@@ -17,7 +17,7 @@ from redis_models.errors import DriftError
 
 from ..schema.snapshot import read_json
 
-__all__ = ["Kept", "cursor_of", "read_as", "refuse_unsound", "refuse_wrong_kind"]
+__all__ = ["BookkeepingKey", "cursor_of", "read_as", "refuse_unsound", "refuse_wrong_kind"]
 
 T = TypeVar("T")
 _CURSOR: Final = re.compile(r"[0-9]{1,20}")
@@ -30,7 +30,7 @@ _MEMORY_OF_AN_ENTRY: Final = 1024
 
 
 @dataclass(frozen=True)
-class Kept:
+class BookkeepingKey:
     """A value that the engine stores at a key of its own.
 
     Attributes:
@@ -57,7 +57,7 @@ class Kept:
         return replace(self, cure=cure).unreadable(reason)
 
 
-def refuse_unsound(kept: Sequence[Kept]) -> RoundTrips[None]:
+def refuse_unsound(keys: Sequence[BookkeepingKey]) -> RoundTrips[None]:
     """Check types and sizes before anything is read.
 
     Raises:
@@ -68,10 +68,10 @@ def refuse_unsound(kept: Sequence[Kept]) -> RoundTrips[None]:
     """
     replies = yield [
         command
-        for entry in kept
+        for entry in keys
         for command in ((_COUNTS[entry.kind], entry.key), ("MEMORY", "USAGE", entry.key, "SAMPLES", 0))
     ]
-    for entry, count, memory in zip(kept, replies[::2], replies[1::2], strict=True):
+    for entry, count, memory in zip(keys, replies[::2], replies[1::2], strict=True):
         refuse_wrong_kind(entry, count)
         if isinstance(count, NoPermissionError):  # a user who may not count may still read
             count = entry.most
@@ -79,20 +79,20 @@ def refuse_unsound(kept: Sequence[Kept]) -> RoundTrips[None]:
         _refuse_too_large(entry, cast(int, count), memory)
 
 
-def _refuse_too_large(kept: Kept, count: int, memory: Reply) -> None:
-    if count > kept.most:
-        unit = "bytes" if kept.kind == "string" else "entries"
-        raise kept.foreign(f"it has {count} {unit}; at most {kept.most} are read")
+def _refuse_too_large(key: BookkeepingKey, count: int, memory: Reply) -> None:
+    if count > key.most:
+        unit = "bytes" if key.kind == "string" else "entries"
+        raise key.foreign(f"it has {count} {unit}; at most {key.most} are read")
     most = _MEMORY + count * _MEMORY_OF_AN_ENTRY
     # If the server does not give the size, or not to this user, the value is read anyway.
-    if kept.kind != "string" and isinstance(memory, int) and memory > most:
-        raise kept.foreign(f"it takes {memory} bytes; at most {most} are read for {count} entries")
+    if key.kind != "string" and isinstance(memory, int) and memory > most:
+        raise key.foreign(f"it takes {memory} bytes; at most {most} are read for {count} entries")
 
 
-def refuse_wrong_kind(kept: Kept, reply: Reply) -> None:
+def refuse_wrong_kind(key: BookkeepingKey, reply: Reply) -> None:
     """Raise ``DriftError`` if the server says that the key is of another type."""
     if isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply):
-        raise kept.foreign(f"it is not a {kept.kind}") from reply
+        raise key.foreign(f"it is not a {key.kind}") from reply
 
 
 def cursor_of(text: str) -> str:

@@ -25,7 +25,7 @@ from redis_models.client.drivers import run
 from redis_models.errors import IncompleteError, LockedError, ServerError
 from redis_models.mapping.keys import bookkeeping_key
 
-from .integrity import Kept, refuse_unsound, refuse_wrong_kind
+from .integrity import BookkeepingKey, refuse_unsound, refuse_wrong_kind
 
 __all__ = [
     "Holder",
@@ -33,7 +33,7 @@ __all__ = [
     "break_lease",
     "hold_lease",
     "holder_of",
-    "kept_alive",
+    "renew_in_thread",
     "take_lease",
     "this_person",
     "this_process",
@@ -47,7 +47,7 @@ _NUMBER: Final = re.compile(rb"[0-9]{1,16}")
 
 @dataclass
 class Lease:
-    """A lease that this process holds. Used by the thread that took it; in ``kept_alive``, by its thread instead.
+    """A lease that this process holds. Used by the thread that took it; in ``renew_in_thread``, by its thread instead.
 
     Attributes:
         key: Redis key of the lease.
@@ -67,11 +67,11 @@ class Lease:
         if self._renewed_at is None:
             self._renewed_at = self.clock()
 
-    def keep(self) -> None:
-        """Do what ``kept`` does, blocking."""
-        run(self.client, self.kept())
+    def renew_if_due(self) -> None:
+        """Do what ``renewed_if_due`` does, blocking."""
+        run(self.client, self.renewed_if_due())
 
-    def kept(self) -> RoundTrips[None]:
+    def renewed_if_due(self) -> RoundTrips[None]:
         """Renew the lease if a third of its duration has passed. Called between batches.
 
         Raises:
@@ -159,8 +159,8 @@ def hold_lease(client: SyncClient, namespace: str, *, life_s: float, wait_s: flo
 
 
 @contextmanager
-def kept_alive(lease: Lease) -> Generator[None]:
-    """Renew a lease from a thread during a ``with`` block that cannot call ``keep``.
+def renew_in_thread(lease: Lease) -> Generator[None]:
+    """Renew a lease from a thread during a ``with`` block that cannot call ``renew_if_due``.
 
     Raises:
         LockedError: The lease was lost; raised at the end of the block.
@@ -228,14 +228,14 @@ def take_lease(
 
 def holder_of(key: str) -> RoundTrips[Holder | None]:
     """Give the holder of a lease; None if it is free."""
-    yield from refuse_unsound([_kept(key)])
+    yield from refuse_unsound([_bookkeeping_key(key)])
     reply, clock = yield [("HMGET", key, "epoch", "holder", "until"), ("TIME",)]
-    refuse_wrong_kind(_kept(key), reply)
+    refuse_wrong_kind(_bookkeeping_key(key), reply)
     epoch, holder, until = cast("list[bytes | None]", check([reply])[0])
     if epoch is None or holder is None or until is None:
         return None
     if not (_NUMBER.fullmatch(epoch) and _NUMBER.fullmatch(until)):
-        raise _kept(key).unreadable(f"it ends at {until!r:.40}, and its epoch is {epoch!r:.40}")
+        raise _bookkeeping_key(key).unreadable(f"it ends at {until!r:.40}, and its epoch is {epoch!r:.40}")
     seconds, microseconds = cast("list[bytes]", check([clock])[0])
     left_ms = int(until) - int(seconds) * 1000 - int(microseconds) // 1000
     return Holder(_who(holder), int(epoch), left_ms) if left_ms > 0 and not _is_dead(holder) else None
@@ -256,15 +256,17 @@ def break_lease(client: SyncClient, key: str, holder: Holder) -> RoundTrips[Leas
 
 def _lease_call(key: str, *arguments: str | int | bytes) -> RoundTrips[list[object]]:
     [reply] = yield from call(_SCRIPT, [_SCRIPT.command([key], arguments)])
-    refuse_wrong_kind(_kept(key), reply)
+    refuse_wrong_kind(_bookkeeping_key(key), reply)
     [answer] = check([reply])
     if cast("list[object]", answer)[0] == b"STRANGE":
-        raise _kept(key).unreadable("its epoch or its end is not a number")
+        raise _bookkeeping_key(key).unreadable("its epoch or its end is not a number")
     return cast("list[object]", answer)
 
 
-def _kept(key: str) -> Kept:
-    return Kept("the lease", key, "hash", _FIELDS, "make sure that no migration is running, and delete that key")
+def _bookkeeping_key(key: str) -> BookkeepingKey:
+    return BookkeepingKey(
+        "the lease", key, "hash", _FIELDS, "make sure that no migration is running, and delete that key"
+    )
 
 
 def _is_forgotten(key: str) -> RoundTrips[bool]:

@@ -20,7 +20,7 @@ from redis_models.mapping.stored_field import STAMP
 
 from ..chain.upgrade_path import UpgradePath
 from ..keyspace.results import Failure, unfenced
-from .integrity import Kept, read_as, refuse_unsound, refuse_wrong_kind
+from .integrity import BookkeepingKey, read_as, refuse_unsound, refuse_wrong_kind
 from .lease import Lease
 
 __all__ = ["Quarantine", "QuarantinePolicy", "QuarantinedRecord"]
@@ -79,12 +79,12 @@ class Quarantine:
         Raises:
             DriftError: The key holds something that this library did not write; the error names the key.
         """
-        yield from refuse_unsound([self._kept])
+        yield from refuse_unsound([self._bookkeeping_key])
         [reply] = check((yield [("HGETALL", self.key)]))
         try:
             return {key: _entry(key, raw) for key, raw in sorted(hash_of(reply).items())}
         except ValueError as exc:
-            raise self._kept.unreadable(exc) from exc
+            raise self._bookkeeping_key.unreadable(exc) from exc
 
     def waiting(self) -> RoundTrips[dict[str, QuarantinedRecord]]:
         """Give the records that still cannot be migrated: not those that the application deleted or replaced.
@@ -107,14 +107,14 @@ class Quarantine:
         return left
 
     @property
-    def _kept(self) -> Kept:
+    def _bookkeeping_key(self) -> BookkeepingKey:
         cure = "delete that key, and run 'migrate --stragglers --on-error quarantine', which finds the records again"
-        return Kept(f"the quarantine of {self.app}", self.key, "hash", _MOST, cure)
+        return BookkeepingKey(f"the quarantine of {self.app}", self.key, "hash", _MOST, cure)
 
     def size(self) -> RoundTrips[int]:
         """Count the quarantined records."""
         [reply] = yield [("HLEN", self.key)]
-        refuse_wrong_kind(self._kept, reply)
+        refuse_wrong_kind(self._bookkeeping_key, reply)
         return cast(int, check([reply])[0])
 
     def change(

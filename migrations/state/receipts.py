@@ -16,7 +16,7 @@ from redis_models.mapping.keys import bookkeeping_key
 
 from ..keyspace.server_facts import server_run_id
 from .checkpoint import Checkpoint
-from .integrity import Kept, cursor_of, read_as, refuse_unsound
+from .integrity import BookkeepingKey, cursor_of, read_as, refuse_unsound
 from .tally import Tally
 
 __all__ = ["ReceiptStore", "Scope", "UnfinishedVerification", "VerificationReceipt"]
@@ -186,10 +186,10 @@ class ReceiptStore:
         return bookkeeping_key(self.namespace, f"{name}:{self.app}")
 
     def _read(self, name: str, kind: type[T]) -> RoundTrips[T | None]:
-        kept = Kept(name, self._key(name), "string", _MOST, "run 'verify' again")
+        entry = BookkeepingKey(name, self._key(name), "string", _MOST, "run 'verify' again")
         try:
-            yield from refuse_unsound([kept])
-            [raw] = check((yield [("GET", kept.key)]))
+            yield from refuse_unsound([entry])
+            [raw] = check((yield [("GET", entry.key)]))
             return None if raw is None else read_as(kind, cast(bytes, raw))
         except (DriftError, ValueError):
             return None  # written by a newer release or another client: it proves nothing here

@@ -26,7 +26,7 @@ from ..keyspace.results import unfenced
 from ..schema.snapshot import Snapshot
 from .entries import AppliedMigration, Journal, State
 from .history import Event, EventKind
-from .integrity import Kept, cursor_of, read_as, refuse_unsound
+from .integrity import BookkeepingKey, cursor_of, read_as, refuse_unsound
 
 __all__ = ["StateStore"]
 
@@ -62,7 +62,7 @@ class StateStore:
         Raises:
             DriftError: A key holds something that this library did not write; the error names the key.
         """
-        yield from refuse_unsound([self._kept(name) for name in _MOST])
+        yield from refuse_unsound([self._bookkeeping_key(name) for name in _MOST])
         commands: list[Command] = [
             ("HGETALL", self._key("ledger")), ("GET", self._key("snapshot")), ("HGETALL", self._key("journal")),
         ]  # fmt: skip
@@ -87,15 +87,15 @@ class StateStore:
         try:
             yield
         except KeyError as exc:
-            raise self._kept(name).unreadable(f"{exc} is missing") from exc
+            raise self._bookkeeping_key(name).unreadable(f"{exc} is missing") from exc
         except (ValueError, TypeError, SchemaError) as exc:
-            raise self._kept(name).unreadable(exc) from exc
+            raise self._bookkeeping_key(name).unreadable(exc) from exc
 
-    def _kept(self, name: str) -> Kept:
+    def _bookkeeping_key(self, name: str) -> BookkeepingKey:
         kind, most = _MOST[name]
         cure = f"restore it from a backup, or record where the records are, with 'stamp {self.app} TARGET'"
         cure = _CURE_OF_HISTORY if name == "history" else cure
-        return Kept(f"the {name} of {self.app}", self._key(name), kind, most, cure)
+        return BookkeepingKey(f"the {name} of {self.app}", self._key(name), kind, most, cure)
 
     def save_journal(
         self, lease_key: str, epoch: int, journal: Journal, markers: Mapping[str, str] | None = None
@@ -166,7 +166,7 @@ class StateStore:
 
     def applied_ids(self) -> RoundTrips[list[str]]:
         """Give the ids in the ledger, even if their entries cannot be read."""
-        yield from refuse_unsound([self._kept("ledger")])
+        yield from refuse_unsound([self._bookkeeping_key("ledger")])
         [reply] = check((yield [("HKEYS", self._key("ledger"))]))
         return [text_of(id) for id in cast("list[bytes]", reply)]
 
@@ -176,13 +176,13 @@ class StateStore:
         Raises:
             DriftError: The key holds something that this library did not write; the error names the key.
         """
-        kept = self._kept("history")
-        yield from refuse_unsound([kept])
-        [events] = check((yield [("LRANGE", kept.key, -most, -1)]))
+        entry = self._bookkeeping_key("history")
+        yield from refuse_unsound([entry])
+        [events] = check((yield [("LRANGE", entry.key, -most, -1)]))
         try:
             return [Event.from_json(text) for text in reversed(cast("list[bytes]", events))]
         except ValueError as exc:
-            raise kept.unreadable(exc) from exc
+            raise entry.unreadable(exc) from exc
 
     def newest_run(self) -> RoundTrips[str]:
         """Identify the newest event that may have changed records or their state, so not a purge; "" if there is none.

@@ -116,16 +116,16 @@ def _deserialize_value(
     codec: FieldCodec, raw: str | bytes, object_hook: Callable[[dict[str, Any]], object] | None
 ) -> object:
     stored = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
-    way = _form_of(codec)
-    if way == "value" or stored.startswith(MARK) or codec.kind == "str":
+    form = _form_of(codec)
+    if form == "value" or stored.startswith(MARK) or codec.kind == "str":
         return codec.decode(stored)
     if codec.is_optional and stored in (b"None", b"null"):
         return None
     text = stored.decode("utf-8", "surrogatepass")
-    if way == "text":
+    if form == "text":
         return text
     document: object = json.loads(text, object_hook=object_hook)
-    if way == "container" and isinstance(document, str):
+    if form == "container" and isinstance(document, str):
         document = json.loads(document, object_hook=object_hook)  # JSON within JSON, as pydantic-aioredis wrote it
     return document
 

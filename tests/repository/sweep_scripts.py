@@ -81,7 +81,7 @@ _EQUIVALENT: Final = {
     ): "without a pair there is no second number either",
     (
         "lua_codegen.py",
-        "if run.lives or 2 * len(pairs) + len(gone) > _MOST_ARGUMENTS:",
+        "if run.ttl_changes or 2 * len(pairs) + len(gone) > _MOST_ARGUMENTS:",
         "if True:",
     ): "without a shorter path to the same",
     (
@@ -89,7 +89,11 @@ _EQUIVALENT: Final = {
         """yield f"  if {' and '.join(conditions)} then\"""",
         'yield f"  if false then"',
     ): "without a shorter path to the same",
-    ("lua_codegen.py", "if isinstance(keep.cell.images, Kept):", "if True:"): "without a shorter path to the same",
+    (
+        "lua_codegen.py",
+        "if isinstance(write.cell.images, UndoTable):",
+        "if True:",
+    ): "without a shorter path to the same",
     ("lua_codegen.py", """yield "    return true\"""", "pass"): "the longer path does the same once more",
     (
         "lua_codegen.py",
@@ -98,8 +102,8 @@ _EQUIVALENT: Final = {
     ): "the right is asked for once, for time only",
     (
         "lua_codegen.py",
-        """yield f"    if {self._content(cell)} then carry(key, {_quoted(name)}, ends[{life}]) end\"""",
-        """yield f"    if true then carry(key, {_quoted(name)}, ends[{life}]) end\"""",
+        """yield f"    if {self._content(cell)} then carry(key, {_quoted(name)}, ends[{ttl_place}]) end\"""",
+        """yield f"    if true then carry(key, {_quoted(name)}, ends[{ttl_place}]) end\"""",
     ): "what is absent has no end",
     ("lua_codegen.py", "yield from self._usual()", "pass"): "a shorter path to the same",
     ("lua_codegen.py", "if len(sources) < _MOST_ARGUMENTS:", "if False:"): "names that are arguments save time only",
@@ -108,15 +112,15 @@ _EQUIVALENT: Final = {
         """yield "  if #gone > 0 and not may_delete then demand_to_delete(key) end\"""",
         """yield "  if #gone > 0 and true then demand_to_delete(key) end\"""",
     ): "the right is asked for once, for time only",
-    ("lua_codegen.py", "if self._run.lives or self.carried:", "if False:"): "for servers before Redis 7",
-    ("lua_codegen.py", "if self._run.lives or self.carried:", "if True:"): "likewise",
+    ("lua_codegen.py", "if self._run.ttl_changes or self.carried:", "if False:"): "for servers before Redis 7",
+    ("lua_codegen.py", "if self._run.ttl_changes or self.carried:", "if True:"): "likewise",
     ("lua_codegen.py", 'yield "  demand_to_write(key)"', "pass"): "likewise",
     (
         "lua_codegen.py",
         """yield f"  if ends and {self._content(cell)} and {ends} > 0 then demand_once('HPEXPIREAT', key) end\"""",
         """yield f"  if ends and true and {ends} > 0 then demand_once('HPEXPIREAT', key) end\"""",
     ): "what is absent has no end",
-    ("lua_codegen.py", "if self._run.lives:", "if True:"): "without a change of it nothing comes of that",
+    ("lua_codegen.py", "if self._run.ttl_changes:", "if True:"): "without a change of it nothing comes of that",
     ("once.lua", "if demanded[name] then return end", "if false then return end"): "asked once, for time only",
     ("rewrite.lua", _ENCODED.format("redis."), "if false then return nil end"): "what has none says so, only slower",
     ("compare_and_set.lua", _ENCODED.format(""), "if false then return nil end"): "likewise",

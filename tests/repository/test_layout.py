@@ -62,7 +62,9 @@ _COINED = frozenset(
 # Ordinary words in the name of a test or a script: at most once, a torn record, the data set of flights.
 _ORDINARY = frozenset(["bookkeeping", "flights", "given", "kept", "once", "rights", "torn", "verbs"])
 # Nouns and adjectives all the same.
-_GERUNDS = {"encoding", "formatting", "mapping", "pending", "sampling", "spelling", "testing", "tracking", "typing"}
+_GERUNDS = frozenset(
+    ["encoding", "formatting", "mapping", "pending", "sampling", "spelling", "testing", "tracking", "typing", "waiting"]
+)
 
 
 def _packages() -> Iterator[str]:

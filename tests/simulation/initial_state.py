@@ -59,7 +59,7 @@ def store_first_records(client: Any) -> dict[str, State]:
             pipeline.zadd(f"{kind.table}:__index", {key: 0})
             if state.ends > 0:
                 pipeline.pexpireat(key, state.ends)
-            for name, ends in state.lives.items():
+            for name, ends in state.field_ends.items():
                 pipeline.execute_command("HPEXPIREAT", key, ends, "FIELDS", 1, name)
     pipeline.execute()
     return states
@@ -80,8 +80,8 @@ def _customer(number: int) -> State:
     }
     now = round(now_ms())
     ends = now + (number + 100) * _HOUR_MS if number % 3 == 0 else -1
-    lives: Mapping[str, int] = {}
+    field_ends: Mapping[str, int] = {}
     if number % 4 == 1:
         name = ("code", "name", "legacy_ref", "code", "visits")[number // 4]
-        lives = {name: now + (number + 90) * _HOUR_MS}
-    return State(1, fields, is_stamped=number % 6 != 5, ends=ends, lives=lives)
+        field_ends = {name: now + (number + 90) * _HOUR_MS}
+    return State(1, fields, is_stamped=number % 6 != 5, ends=ends, field_ends=field_ends)

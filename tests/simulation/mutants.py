@@ -199,7 +199,7 @@ def _no_undo_fields(patch: pytest.MonkeyPatch) -> None:
     run_of: Callable[..., symbolic.Run] = symbolic.run_of
 
     def careless(steps: Any) -> symbolic.Run:
-        return replace(run_of(steps), keeps=[])
+        return replace(run_of(steps), undo_writes=[])
 
     patch.setattr(program, "run_of", careless)
 

@@ -140,8 +140,8 @@ class Truth:
         ):
             allowed.append(kind.moved(before, target))
         if before is not None and purges:
-            lives = {name: ends for name, ends in before.lives.items() if not name.startswith("undo ")}
-            allowed.append(replace(before, undo={}, lives=lives))
+            field_ends = {name: ends for name, ends in before.field_ends.items() if not name.startswith("undo ")}
+            allowed.append(replace(before, undo={}, field_ends=field_ends))
         if operation is not None and is_its_own:
             effects = [effect for start in (before, *allowed) for effect in operation.may_do(start)]
             if any(_is(effect, raw, began_ms) for effect in effects):
@@ -213,7 +213,7 @@ def _is(state: State | None, raw: list[Any] | None, began_ms: float) -> bool:
     """Whether a record is as it must be, and nothing beside."""
     if state is None or raw is None:
         return state is None and raw is None
-    _, ends, flat, *lives = raw
+    _, ends, flat, *field_ends = raw
     stored = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
     stamp = stored.pop("_v", None)
     if stamp != (b"%d" % state.version if state.is_stamped or state.version > 1 else None):
@@ -228,11 +228,13 @@ def _is(state: State | None, raw: list[Any] | None, began_ms: float) -> bool:
             return False
     elif ends != state.ends:
         return False
-    found = {_life_name(name): at for name, at in zip(*lives, strict=True) if at != -1} if lives else {}
-    return found == state.lives
+    found = (
+        {_name_of_field_end(name): at for name, at in zip(*field_ends, strict=True) if at != -1} if field_ends else {}
+    )
+    return found == state.field_ends
 
 
-def _life_name(name: bytes) -> str:
+def _name_of_field_end(name: bytes) -> str:
     return "undo legacy_ref" if name == b"_b2.3.legacy_ref" else name.decode()
 
 
@@ -243,7 +245,7 @@ def _settled(state: State | None, raw: list[Any] | None) -> State | None:
 def _shown(raw: list[Any] | None) -> str:
     if raw is None:
         return "gone"
-    _, ends, flat, *lives = raw
+    _, ends, flat, *field_ends = raw
     fields = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
     until = "" if ends == -1 else f", ends {ends}"
-    return f"{fields}{until}{f', fields end {lives}' if lives else ''}"
+    return f"{fields}{until}{f', fields end {field_ends}' if field_ends else ''}"

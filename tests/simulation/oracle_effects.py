@@ -14,8 +14,8 @@ def patched(version: int, values: Mapping[str, bytes], filled: Mapping[str, byte
         if state is None or state.version != version:
             return NOT_NOW
         fields = {**filled, **state.fields, **values}
-        lives = {name: ends for name, ends in state.lives.items() if name not in values}
-        return replace(state, fields=fields, lives=lives, is_stamped=state.is_stamped or version == 1)
+        field_ends = {name: ends for name, ends in state.field_ends.items() if name not in values}
+        return replace(state, fields=fields, field_ends=field_ends, is_stamped=state.is_stamped or version == 1)
 
     return effect
 

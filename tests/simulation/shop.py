@@ -135,7 +135,7 @@ class State:
         undo: What going back must restore: the field, and for ``age`` the value of the new bytes.
         is_stamped: Whether it says its version; one of version 1 need not.
         ends: When it ends, in ms since 1970; -1 never.
-        lives: Likewise for fields that end, those of undo fields too.
+        field_ends: Likewise for fields that end, those of undo fields too.
     """
 
     version: int
@@ -143,7 +143,7 @@ class State:
     undo: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     is_stamped: bool = True
     ends: int = -1
-    lives: Mapping[str, int] = field(default_factory=dict[str, int])
+    field_ends: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)
@@ -187,14 +187,14 @@ def is_stuck(state: State | None, version: int) -> bool:
 
 def _named(state: State, names: Mapping[str, str], version: int) -> State:
     fields = {names.get(name, name): raw for name, raw in state.fields.items()}
-    lives = {names.get(name, name): ends for name, ends in state.lives.items()}
-    return replace(state, version=version, fields=fields, lives=lives)
+    field_ends = {names.get(name, name): ends for name, ends in state.field_ends.items()}
+    return replace(state, version=version, fields=fields, field_ends=field_ends)
 
 
 def _without(state: State, *names: str) -> State:
     fields = {name: raw for name, raw in state.fields.items() if name not in names}
-    lives = {name: ends for name, ends in state.lives.items() if name not in names}
-    return replace(state, fields=fields, lives=lives)
+    field_ends = {name: ends for name, ends in state.field_ends.items() if name not in names}
+    return replace(state, fields=fields, field_ends=field_ends)
 
 
 def _with(state: State, **fields: bytes) -> State:
@@ -212,13 +212,13 @@ def _customer_1_2(state: State) -> State:
 def _customer_2_1(state: State) -> State:
     legacy_ref = state.undo.get("legacy_ref", b"none")
     after = _named(_without(state, "currency"), {"full_name": "name", "tag": "code"}, 1)
-    after = replace(after, undo={}, lives=_back(after.lives, "legacy_ref"))
+    after = replace(after, undo={}, field_ends=_back(after.field_ends, "legacy_ref"))
     is_stamped = state.is_stamped
     return replace(_with(after, legacy_ref=legacy_ref), is_stamped=is_stamped)
 
 
-def _back(lives: Mapping[str, int], name: str) -> dict[str, int]:
-    return {name if live == f"undo {name}" else live: ends for live, ends in lives.items()}
+def _back(field_ends: Mapping[str, int], name: str) -> dict[str, int]:
+    return {name if live == f"undo {name}" else live: ends for live, ends in field_ends.items()}
 
 
 def _customer_2_3(state: State) -> State:

@@ -140,11 +140,11 @@ class World(Scheduler):
     def _ends(self, which: int) -> None:
         """End a record, or one of its fields that may end, as time would; best one that is about to be rewritten."""
         states, mortal = self.truth.states, self._close() if which % 4 > 1 else []
-        mortal = mortal or [key for key in sorted(states) if states[key].lives or which % 2]
+        mortal = mortal or [key for key in sorted(states) if states[key].field_ends or which % 2]
         if not mortal:
             return
         key = mortal[which * 5 % len(mortal)]
-        ending = sorted(name for name in states[key].lives if name in CUSTOMER.optional)
+        ending = sorted(name for name in states[key].field_ends if name in CUSTOMER.optional)
         if which % 2 or not ending:
             self._tell(key, "ends")
             self.wire.client.delete(key)
@@ -152,9 +152,9 @@ class World(Scheduler):
             return
         self._tell(key, f"loses {ending[0]}, which ends")
         self.wire.client.hdel(key, ending[0])
-        fields, lives = dict(states[key].fields), dict(states[key].lives)
-        del fields[ending[0]], lives[ending[0]]
-        self.truth.ended(self._step, key, replace(states[key], fields=fields, lives=lives))
+        fields, field_ends = dict(states[key].fields), dict(states[key].field_ends)
+        del fields[ending[0]], field_ends[ending[0]]
+        self.truth.ended(self._step, key, replace(states[key], fields=fields, field_ends=field_ends))
 
     def _writes_age(self, which: int, *, is_bad: bool) -> None:
         """Let a plain client write an age that cannot be converted into an old record, or mend one."""

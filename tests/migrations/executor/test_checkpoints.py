@@ -59,7 +59,7 @@ class Scenario:
     def clock(self) -> float:
         return self.now
 
-    def kept(self) -> RoundTrips[None]:
+    def renewed_if_due(self) -> RoundTrips[None]:
         yield ()
 
     def save_journal(self, _: str, __: int, journal: Journal, ___: Any = None) -> RoundTrips[None]:

@@ -55,11 +55,11 @@ def test_a_script_may_have_more_records_than_a_lease_has_time_for(
 
 
 def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
-    kept, over = 0, threading.Event()
+    renewals, over = 0, threading.Event()
 
-    def keep() -> RoundTrips[None]:
-        nonlocal kept
-        kept += 1
+    def renewed_if_due() -> RoundTrips[None]:
+        nonlocal renewals
+        renewals += 1
         yield from ()
 
     def work() -> WorkerResult:
@@ -68,12 +68,12 @@ def test_what_holds_the_lease_keeps_it_while_a_member_works() -> None:
 
     with ThreadPoolExecutor(1) as executor:
         pool = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None)
-        lease: Any = SimpleNamespace(clock=time.monotonic, kept=keep)
+        lease: Any = SimpleNamespace(clock=time.monotonic, renewed_if_due=renewed_if_due)
         rewriting, fence = RewritePass(UpgradePath("A", (), 1), KeySpace("", ":", "a"), 2, 1), Fence("lease", 1, None)
         strategy = WorkerPoolStrategy(pool, "shop", rewriting, lease, fence, expects_outdated=True)
         awaited = strategy._result_of(executor.submit(work), 3)
         assert all(isinstance(next(awaited), Sleep) for _ in range(5))
-        assert kept == 4
+        assert renewals == 4
         over.set()
         with pytest.raises(StopIteration) as ended:
             while True:

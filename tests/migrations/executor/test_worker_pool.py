@@ -207,25 +207,25 @@ def test_what_members_cannot_rewrite_goes_to_quarantine_with_its_reason(shop: Sh
 
 
 def test_before_a_scan_starts_again_nothing_of_the_previous_one_is_in_flight() -> None:
-    """Meanwhile the lease is kept: a member may be at a function that takes its time."""
-    kept = 0
+    """Meanwhile the lease is renewed: a member may be at a function that takes its time."""
+    renewals = 0
 
-    def keep() -> RoundTrips[None]:
-        nonlocal kept
-        kept += 1
+    def renewed_if_due() -> RoundTrips[None]:
+        nonlocal renewals
+        renewals += 1
         yield from ()
 
     with ThreadPoolExecutor(1) as executor:
         workers, over = WorkerPool(1, "shop.settings", {}, 0, lambda _: executor, lambda _: None), threading.Event()
         pending: Any = workers._pending
         pending |= {executor.submit(over.wait), executor.submit(over.wait)}
-        recalled = workers.cancel_pending(keep)
+        recalled = workers.cancel_pending(renewed_if_due)
 
         waits = [isinstance(next(recalled), Sleep) for _ in range(3)]
         over.set()
 
         assert waits == [True, True, True]
-        assert kept == 2
+        assert renewals == 2
         assert all(isinstance(command, Sleep) for command in recalled)  # until the one that was begun has ended
         assert not pending
 

@@ -62,7 +62,7 @@ def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, un
     paused = shop.say("--pause")
     await_progress(running, lambda now: now["pace"].startswith("waits: paused by"))
     until(lambda: shop.pace().startswith("waits: paused by"))
-    shown_paused, paused = shop.say("--status"), shop.status()
+    shown_paused, paused_status = shop.say("--status"), shop.status()
     stored, asked = shop.project.records(), shop.pings()
     until(lambda: shop.pings() > asked + 60)  # more than two decisions
     shop.hurry()
@@ -78,8 +78,8 @@ def test_a_run_is_shown_paused_and_let_go_on_from_another_process(shop: Shop, un
     assert "shop: running, target 0003_retype" in shown.out
     assert "'migrate --resume' resumes it" in paused.out
     assert "'migrate --resume' resumes it" in shown_paused.out
-    assert f"pid {os.getpid()} user" in paused["paused"]  # who paused it
-    run = paused["apps"]["shop"]["run"]
+    assert f"pid {os.getpid()} user" in paused_status["paused"]  # who paused it
+    run = paused_status["apps"]["shop"]["run"]
     assert (run["name"], run["target"]) == ("0003_retype", 3)
     assert 0 < run["changed"] <= run["seen"] < _COUNT
     assert json.loads(done.out)["apps"]["shop"]["changed"] == {"Customer": _COUNT}

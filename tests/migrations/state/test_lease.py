@@ -89,7 +89,7 @@ def test_an_epoch_is_not_used_again_after_everything_was_flushed(exchange: SyncC
         with _hold(exchange) as second:
             assert second.epoch > first.epoch
             with pytest.raises(LockedError):
-                Lease(exchange, first.key, first.epoch, 30.0, _renewed_at=0.0).keep()
+                Lease(exchange, first.key, first.epoch, 30.0, _renewed_at=0.0).renew_if_due()
 
 
 def test_the_lease_is_given_back_when_the_block_fails(exchange: SyncClient, client: Any) -> None:
@@ -108,7 +108,7 @@ def test_a_lost_lease_is_noticed_on_renewal_and_the_successors_is_left_alone(
         before = client.hgetall(_KEY)
         late = Lease(exchange, lease.key, lease.epoch, 30.0, _renewed_at=0.0)
         with pytest.raises(LockedError, match="took the lease over"):
-            late.keep()
+            late.renew_if_due()
 
     assert client.hgetall(_KEY) == before
 
@@ -116,9 +116,9 @@ def test_a_lost_lease_is_noticed_on_renewal_and_the_successors_is_left_alone(
 def test_a_lease_is_renewed_after_a_third_of_its_ttl_and_not_before(exchange: SyncClient, client: Any) -> None:
     with _hold(exchange) as lease:
         client.hset(_KEY, "until", 0)
-        lease.keep()
+        lease.renew_if_due()
         early = int(client.hget(_KEY, "until") or 0)
-        Lease(exchange, lease.key, lease.epoch, 30.0, _renewed_at=0.0).keep()
+        Lease(exchange, lease.key, lease.epoch, 30.0, _renewed_at=0.0).renew_if_due()
         late = int(client.hget(_KEY, "until") or 0)
 
     assert early == 0

@@ -1,4 +1,4 @@
-"""Acceptance: whatever makes a model refuse more than before is told, wherever it stands; nothing else is."""
+"""Constraints of models: a change that makes a model refuse more is reported, at any place; no other change is."""
 
 import subprocess
 import sys
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from redis_models.migrations.files.acceptance import acceptance_of, digest_of_acceptance
 from redis_models.migrations.files.constraints_file import tightened_since
+from redis_models.migrations.files.model_constraints import constraints_of, digest_of_constraints
 
 _HEAD = """
 import dataclasses
@@ -164,7 +164,7 @@ def declare(tmp_path: Path) -> Callable[[str], Any]:
 def _reported(old: Any, new: Any) -> list[str]:
     return [
         f"{change.path or 'Order'}: {change.what}"
-        for change in tightened_since("Order", acceptance_of(old), acceptance_of(new))
+        for change in tightened_since("Order", constraints_of(old), constraints_of(new))
     ]
 
 
@@ -175,7 +175,7 @@ def test_only_stricter_constraints_are_reported(
     old, new = declare(_BASE), declare(_BASE.replace(before, after, 1))
 
     assert any(expected in line for line in _reported(old, new)), _reported(old, new)
-    assert digest_of_acceptance([old]) != digest_of_acceptance([new])
+    assert digest_of_constraints([old]) != digest_of_constraints([new])
     if "was" not in expected or "20" in expected:
         assert _reported(new, old) == []
 
@@ -187,7 +187,7 @@ def test_values_that_read_the_same_are_not_reported(declare: Callable[[str], Any
     assert before in _BASE
     assert _reported(old, new) == []
     if "looser" not in after and before != "max_length=20":
-        assert digest_of_acceptance([old]) == digest_of_acceptance([new])
+        assert digest_of_constraints([old]) == digest_of_constraints([new])
 
 
 _VALIDATED = _BASE.replace(
@@ -234,8 +234,8 @@ def test_what_a_validator_was_made_with_counts(
     text = head + _BASE.replace("price: Decimal = ", "price: Annotated[Decimal, AfterValidator(MADE)] = ")
     [old, same, new] = [declare(text.replace("MADE", made)) for made in (first, first, other)]
 
-    assert digest_of_acceptance([old]) == digest_of_acceptance([same])
-    assert digest_of_acceptance([old]) != digest_of_acceptance([new])
+    assert digest_of_constraints([old]) == digest_of_constraints([same])
+    assert digest_of_constraints([old]) != digest_of_constraints([new])
 
 
 @pytest.mark.parametrize(("before", "after"), [("MOST = 5", "MOST = 4"), ("v < MOST", "v <= MOST"), ('"a+"', '"b+"')])
@@ -251,8 +251,8 @@ def test_what_a_validator_names_of_its_module_counts(declare: Callable[[str], An
         declare(text.replace(before, after)),
     )
 
-    assert digest_of_acceptance([old]) == digest_of_acceptance([other])
-    assert digest_of_acceptance([old]) != digest_of_acceptance([new])
+    assert digest_of_constraints([old]) == digest_of_constraints([other])
+    assert digest_of_constraints([old]) != digest_of_constraints([new])
 
 
 def test_a_class_that_holds_itself_comes_to_an_end(declare: Callable[[str], Any]) -> None:
@@ -261,15 +261,15 @@ def test_a_class_that_holds_itself_comes_to_an_end(declare: Callable[[str], Any]
         "class Order(Model):\n    id: str = Field(primary_key=True)\n    top: Node | None = None\n"
     )
 
-    assert acceptance_of(model) == {"top.n": {"ge": "0"}}
+    assert constraints_of(model) == {"top.n": {"ge": "0"}}
 
 
 def test_a_digest_is_the_same_in_every_process(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(_HEAD + _VALIDATED)
     code = textwrap.dedent("""
         import m
-        from redis_models.migrations.files.acceptance import digest_of_acceptance
-        print(digest_of_acceptance([m.Order]))
+        from redis_models.migrations.files.model_constraints import digest_of_constraints
+        print(digest_of_constraints([m.Order]))
     """)
     root = str(Path(__file__).parents[3])
     digests = {

@@ -1,4 +1,4 @@
-"""Backoff: waits for a throttle that allows the next batch, for a server that is able to do it, and after each batch.
+"""Waiting: for a throttle that allows the next batch, for a server that is able to do it, and after each batch.
 
 While a run waits, it renews its lease, and reads the throttle again and again: so a pause is noticed at once.
 """
@@ -21,7 +21,7 @@ from ..state.lease import Lease
 from .progress import Policy
 from .throttle import ThrottleState
 
-__all__ = ["TEMPORARY", "Backoff"]
+__all__ = ["TEMPORARY", "Waiter"]
 
 Result = TypeVar("Result")
 
@@ -37,7 +37,7 @@ TEMPORARY: Final = (
 
 
 @dataclass
-class Backoff:
+class Waiter:
     """Waits under a lease. Used by one run.
 
     Args:
@@ -96,7 +96,7 @@ class Backoff:
                 self.report(reported)
             yield from self.on_hold(throttle)
             yield Sleep(_POLL_S)
-            yield from self.lease.kept()
+            yield from self.lease.renewed_if_due()
             self._slept_at = self.lease.clock()
 
     def sleep_after(self, began: float) -> RoundTrips[None]:
@@ -114,7 +114,7 @@ class Backoff:
             if throttle.hold or left <= 0:
                 break
             yield Sleep(min(left, _POLL_S))
-            yield from self.lease.kept()
+            yield from self.lease.renewed_if_due()
             left -= _POLL_S  # the last piece ends it, whatever the clock says then
         self._slept_at = self.lease.clock()
 

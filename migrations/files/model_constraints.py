@@ -28,10 +28,10 @@ from ..schema.from_models import snapshot_of
 from ..schema.snapshot import Snapshot
 from .function_digest import OURS, source_digest, stable_text
 
-__all__ = ["Acceptance", "acceptance_of", "demands_of", "digest_of_acceptance"]
+__all__ = ["Constraints", "constraints_of", "demands_of", "digest_of_constraints"]
 
 # Constraints by the path of a field, "" for the whole: ``{"name": {"max_length": "5"}}``.
-Acceptance = Mapping[str, Mapping[str, str]]
+Constraints = Mapping[str, Mapping[str, str]]
 _Found = dict[str, dict[str, str]]
 
 _SETTINGS: Final = (
@@ -47,16 +47,16 @@ _HOOKS: Final = (
 _VALIDATORS: Final = "pydantic.functional_validators"
 
 
-def acceptance_of(model: type[Model]) -> Acceptance:
+def constraints_of(model: type[Model]) -> Constraints:
     """Return the constraints of a model."""
     found: _Found = {}
     _Collector(found).of_class(model, "")
     return {path: dict(sorted(rules.items())) for path, rules in sorted(found.items()) if rules}
 
 
-def digest_of_acceptance(models: Iterable[type[Model]]) -> str:
+def digest_of_constraints(models: Iterable[type[Model]]) -> str:
     """Return a digest of the constraints of models, in any order."""
-    constraints = {model.__name__: acceptance_of(model) for model in models}
+    constraints = {model.__name__: constraints_of(model) for model in models}
     return hashlib.sha256(json.dumps(constraints, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -224,14 +224,14 @@ def _has_source(function: Any) -> bool:
     return True
 
 
-def demands_of(model: type[Model], reached: Snapshot) -> Acceptance:
+def demands_of(model: type[Model], reached: Snapshot) -> Constraints:
     """Return the constraints of a model, and facts about its fields that are not in the migrations.
 
     Args:
         model: The class.
         reached: The snapshot at the end of the migrations.
     """
-    found = {path: dict(rules) for path, rules in acceptance_of(model).items()}
+    found = {path: dict(rules) for path, rules in constraints_of(model).items()}
     known = reached.by_name.get(model.__name__)
     for field in snapshot_of([model]).model(model.__name__).fields:
         if not model.model_fields[field.name].is_required():
