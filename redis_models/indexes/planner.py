@@ -115,7 +115,11 @@ def _in_order(sized: "Sequence[Sequence[tuple[int, AnyScan]]]") -> "list[tuple[i
         [(size, scan) for size, scan in branch if isinstance(scan, Scan) and scan.order_start is not None]
         for branch in sized
     ]
-    shared = set.intersection(*({_fields(scan) for _, scan in branch} for branch in ordered)) if ordered else set()
+    if not ordered:
+        return None
+    shared = {_fields(scan) for _, scan in ordered[0]}
+    for branch in ordered[1:]:
+        shared &= {_fields(scan) for _, scan in branch}
     best: list[tuple[int, AnyScan]] | None = None
     for fields in sorted(shared, key=lambda one: (len(one), one)):
         chosen = [

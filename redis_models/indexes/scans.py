@@ -26,7 +26,7 @@ from .entries import (
 )
 from .plan import MOST_BRANCHES, MOST_RANGES, AnyScan, KeyScan, Range, Scan, UsableIndex
 
-__all__ = ["Scanner", "usable_indexes"]
+__all__ = ["Scanner", "conjuncts", "usable_indexes"]
 
 _TEXT_KINDS: Final = frozenset({"str", "jstr"})
 _NUMBER_KINDS: Final = frozenset({"int", "jint"})
@@ -63,7 +63,7 @@ class Scanner:
         """Give the scans of each branch; None where one of them has none."""
         if isinstance(condition, AnyOf):
             return self._spread((), condition)
-        return self._branches(_conjuncts(condition), _conjuncts(condition))
+        return self._branches(conjuncts(condition), conjuncts(condition))
 
     def _branches(
         self, members: tuple[Condition, ...], inner: tuple[Condition, ...]
@@ -85,7 +85,7 @@ class Scanner:
         """
         found: list[tuple[AnyScan, ...]] = []
         for option in options.conditions:
-            inner = _conjuncts(option)
+            inner = conjuncts(option)
             branches = self._branches((*rest, *inner), inner)
             if branches is None or len(found) + len(branches) > MOST_BRANCHES:
                 return None
@@ -144,7 +144,7 @@ class Scanner:
             index,
             tuple(made),
             tuple(served),
-            tuple([one for one in _conjuncts(condition) if id(one) not in exact]),
+            tuple([one for one in conjuncts(condition) if id(one) not in exact]),
             condition,
             start,
             bool(self.orders) and start is not None and any(order.is_descending for order in self.orders),
@@ -235,7 +235,8 @@ class _Fixed(NamedTuple):
     is_exact: bool
 
 
-def _conjuncts(condition: Condition) -> tuple[Condition, ...]:
+def conjuncts(condition: Condition) -> tuple[Condition, ...]:
+    """Give the conditions that all must be met."""
     return condition.conditions if isinstance(condition, AllOf) else (condition,)
 
 

@@ -10,11 +10,10 @@ from ..indexes.conditions import Condition, Order, Reference, all_of, order_of
 from ..indexes.matcher import resolved, resolved_order
 from ..indexes.plan import EVERYTHING
 from ..mapping.stored_model import StoredModel
-from ..queries.advice import text_of_query
 from ..queries.changes import Changes
-from ..queries.explanation import Explanation
+from ..queries.decision import Decision, Request
+from ..queries.explanation import Explanation, text_of_query
 from ..queries.results import Results
-from ..queries.search import Request, Search
 from ..records.repository import repository_of, store_of
 
 __all__ = ["Page", "Query", "SyncQuery", "query_of"]
@@ -63,8 +62,9 @@ class _AnyQuery(Generic[M]):
     def _changes(self) -> Changes[M]:
         return Changes(self._model.__mapper__, store_of(self._model).upgrader, self._request)
 
-    def _search(self) -> Search[M]:
-        return Search(self._model.__mapper__, store_of(self._model).upgrader, self._request)
+    @property
+    def _decision(self) -> Decision:
+        return Decision(self._model.__mapper__, self._request)
 
     def _page(
         self, size: int, after: str | None, bad_records: list[DataError] | None
@@ -243,7 +243,7 @@ class Query(_AnyQuery[M]):
 
     async def explain(self) -> Explanation:
         """Tell how the query is answered; nothing is read but counts. ``print`` shows it."""
-        return await self._run(self._search().explain())
+        return await self._run(self._decision.explain())
 
     async def _run(self, batches: RoundTrips[R]) -> R:
         return await store_of(self._model).run_async(batches)
@@ -346,7 +346,7 @@ class SyncQuery(_AnyQuery[M]):
 
     def explain(self) -> Explanation:
         """Tell how the query is answered; see ``Query.explain``."""
-        return self._run(self._search().explain())
+        return self._run(self._decision.explain())
 
     def _run(self, batches: RoundTrips[R]) -> R:
         return store_of(self._model).run(batches)

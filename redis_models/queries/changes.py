@@ -18,7 +18,8 @@ from ..records.read import fetch
 from ..records.script_calls import ScriptCall, resolve_reply
 from ..records.write import WRITE_CHUNK, flatten
 from ..store import Upgrader
-from .search import Match, Request, Search
+from .decision import Request
+from .search import Match, Search
 from .streams import Stream
 
 __all__ = ["Changes"]

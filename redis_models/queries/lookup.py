@@ -16,8 +16,8 @@ from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.read import make_instance, parse_records, read_commands
 from ..store import Upgrader
+from .decision import Request
 from .knowledge import is_still, known
-from .search import Request
 
 __all__ = ["lookup"]
 

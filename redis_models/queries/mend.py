@@ -1,4 +1,4 @@
-"""Mend indexes: remove members that a query met and whose record is gone, or has another entry by now.
+"""Mend indexes: remove members that a query met and whose record is gone, or has another entry by now; tell damage.
 
 Nothing fails because of it. What a query leaves behind, the next one meets.
 """
@@ -6,16 +6,17 @@ Nothing fails because of it. What a query leaves behind, the next one meets.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from ..client.commands import Argument, Command, RoundTrips, call, load_script
-from ..encoding.raw_text import bytes_of
-from ..errors import DataError, ServerError
+from ..client.commands import Argument, Command, RoundTrips, call, check, load_script
+from ..encoding.raw_text import bytes_of, text_of
+from ..errors import DataError, IndexDamagedError, ServerError
 from ..indexes.definitions import Definitions, Part
 from ..indexes.entries import beginning, entry
 from ..mapping.mapper import Mapper
 from ..mapping.stored_field import STAMP, stored_version
+from ..records.read import SWEEP_CHUNK, index_after
 from .streams import Hit
 
-__all__ = ["mend", "mend_others"]
+__all__ = ["damage_of", "mend", "mend_others"]
 
 _MOST: Final = 200  # members that one script looks at again
 _MEND: Final = load_script("redis_models", "mend", is_repeatable=True)
@@ -72,6 +73,28 @@ def mend_others(mapper: Mapper[Any], keys: Sequence[str]) -> RoundTrips[None]:
             yield from call(_MEND, commands)
     except ServerError:
         return
+
+
+def damage_of(
+    mapper: Mapper[Any], definitions: Definitions, index_key: str, others: Sequence[bytes]
+) -> RoundTrips[IndexDamagedError | None]:
+    """Give the error of an index that is empty, although there is a record that must be in it."""
+    start = len(mapper.start)
+    apart = {text_of(member) for member in others}
+    page = yield from index_after(mapper, None, SWEEP_CHUNK)
+    keys = [key for key in page if key[start:] not in apart]
+    there = check((yield [("EXISTS", key) for key in keys])) if keys else []
+    alive = [key for key, exists in zip(keys, there, strict=True) if exists]
+    if not alive:
+        return None
+    key, other = alive[0], bytes_of(alive[0][start:])
+    before, size, listed, after = check(
+        (yield [("EXISTS", key), ("ZCARD", index_key), ("ZSCORE", mapper.keys.others, other), ("EXISTS", key)])
+    )
+    if before and after and size == 0 and listed is None:
+        name = next(index.name for index in definitions.indexes if mapper.keys.field_index(index.name) == index_key)
+        return IndexDamagedError(mapper.model.__name__, name, index_key)
+    return None
 
 
 def _is_entry(hit: Hit, parts: tuple[Part, ...] | None, stored: Mapping[str, bytes | None]) -> bool:

@@ -10,10 +10,11 @@ from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
 from ..records.read import make_instance
 from ..store import Upgrader
-from .advice import text_of_query
 from .cursor import cursor_of, read_cursor
+from .decision import Decision, Request
+from .explanation import text_of_query
 from .lookup import lookup
-from .search import Match, Request, Search
+from .search import Match, Search
 from .streams import position_of
 
 __all__ = ["Results"]
@@ -109,8 +110,7 @@ class Results(Generic[M]):
 
     def estimate(self) -> RoundTrips[int]:
         """Count what the indexes name, without looking at records: those that are gone may count, and some twice."""
-        search = self._search(_unsorted(replace(self._request, limit=None)), ())
-        total = yield from search.size()
+        total = yield from Decision(self._mapper, _unsorted(replace(self._request, limit=None))).size()
         limit = self._request.limit
         return total if limit is None else min(total, limit)
 

@@ -1,65 +1,31 @@
 """Search: one run of a query. It is planned, its members are read page by page, and each record is read and checked."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
 from ..client.commands import Command, Reply, RoundTrips, check, pipelined
 from ..encoding.raw_text import bytes_of, text_of
-from ..errors import DataError, IndexDamagedError, IndexNotReadyError, QueryError, TooManyOthersError
-from ..indexes.conditions import Condition, Order
-from ..indexes.declarations import definitions_of
-from ..indexes.plan import EVERYTHING, Choices, KeyScan, Plan, Scan
-from ..indexes.planner import choices_of, decide
-from ..indexes.scans import usable_indexes
+from ..errors import DataError, IndexNotReadyError, QueryError
+from ..indexes.plan import Plan, Scan
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
-from ..records.build_indexes import is_usable
-from ..records.read import (
-    READ_CHUNK,
-    SWEEP_CHUNK,
-    FetchedRecord,
-    fetch,
-    index_after,
-    parse_records,
-    read_commands,
-    sweep,
-)
+from ..records.read import READ_CHUNK, FetchedRecord, fetch, index_after, parse_records, read_commands, sweep
 from ..store import Upgrader
-from .advice import no_index_error
 from .checks import Checker
 from .cursor import Cursor
-from .explanation import Explanation, explanation_of
+from .decision import Decision, Request, state_of
 from .knowledge import Knowledge, is_still, known, learn
-from .mend import mend, mend_others
-from .streams import Hit, Position, Stream, Streams
+from .mend import damage_of, mend
+from .others import MOST_OTHERS, add_others
+from .streams import Hit, Stream, Streams
 
-__all__ = ["MOST_OTHERS", "Match", "Request", "Search"]
+__all__ = ["Match", "Search"]
 
 M = TypeVar("M", bound=StoredModel)
-MOST_OTHERS: Final = 1000  # records with a value that has no entry: each query reads them
 _TRIES: Final = 8  # of planning a query whose indexes change meanwhile
 _FIRST_PAGE: Final = 20  # members, where records are filtered
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a query asks for.
-
-    Attributes:
-        condition: The condition, ``resolved``.
-        orders: The order of results, likewise.
-        limit: How many to give at most, or None.
-        allow_scan: Whether to read every record where no index serves.
-    """
-
-    condition: Condition = EVERYTHING
-    orders: tuple[Order, ...] = ()
-    limit: int | None = None
-    allow_scan: bool = False
 
 
 # A record that meets the conditions: what named it, and its stored fields at the model's version; or the error why it
@@ -98,14 +64,14 @@ class Search(Generic[M]):
         cursor: Cursor | None = None,
     ) -> None:
         self._mapper, self._upgrader, self.request = mapper, upgrader, request
-        self._columns, self._in_order, self._cursor = columns, in_order, cursor
+        self._columns, self._cursor = columns, cursor
+        self._decision = Decision(mapper, request, in_order=in_order, cursor=cursor)
         self._streams: Streams | None = None
         self._others: frozenset[str] = frozenset()
         self._last: str | None = None  # key of the table that was read last
         self._table = Stream("", 0, 0, 0, b"", b"\xff", 0, False, keys={})
         self._size = READ_CHUNK
         self._stale: list[Hit] = []
-        self._is_damaged = False
         self.is_open = self.is_done = False
 
     def open(self, wanted: int | None) -> RoundTrips[None]:
@@ -139,13 +105,13 @@ class Search(Generic[M]):
         """
         former: Sequence[Match] = ()
         left = limit
-        hits = yield from self._next_hits(self._size)
-        while hits:
+        while hits := (yield from self._next_hits(self._size)):
             keys = [key for key, _, _ in hits]
             commands = read_commands(self._mapper, self._names, keys)
             asked = len(commands)
             is_last = self._streams is None or (left is not None and left <= len(hits))
             more = [] if is_last or self._streams is None else self._streams.commands()
+            replies: list[Reply]
             if not (more or former):
                 replies = yield commands
             else:
@@ -165,7 +131,6 @@ class Search(Generic[M]):
             if left == 0 or (self._streams is not None and self._streams.is_done):
                 break
             self._size = min(2 * self._size, READ_CHUNK)
-            hits = yield from self._next_hits(self._size)
         sink(former)
         self.is_done = True
         if self._stale:
@@ -186,34 +151,6 @@ class Search(Generic[M]):
             self._size = min(2 * self._size, READ_CHUNK)
             if len(self._stale) >= READ_CHUNK:
                 yield from self._mend()
-
-    def size(self) -> RoundTrips[int]:
-        """Give how many members the plan names, and how many records have values without an entry."""
-        choices, counts, plan = yield from self._counted((yield from learn(self._mapper)))
-        keys = self._mapper.keys
-        if plan.scans is None:
-            return cast(int, check((yield [("ZCARD", keys.index)]))[0])
-        # As the same objects: two scans of one branch may be equal.
-        sizes = {id(scan): count for scan, count in zip(choices.scans, counts, strict=True)}
-        others = cast(int, check((yield [("ZCARD", keys.others)]))[0])
-        return others + sum(sizes[id(scan)] for scan in plan.scans)
-
-    def explain(self) -> RoundTrips[Explanation]:
-        """Tell how the query is answered."""
-        knowledge = yield from learn(self._mapper)
-        choices, counts, plan = yield from self._counted(knowledge)
-        return (yield from explanation_of(self._mapper, knowledge, choices, counts, plan))
-
-    def _counted(self, knowledge: Knowledge) -> RoundTrips[tuple[Choices, list[int], Plan]]:
-        """Give the choices, the members that each of their scans has, and the plan."""
-        choices = self._choices(knowledge)
-        if self._plan(choices, None) is None:
-            raise self._refusal(choices, knowledge)
-        commands = _count_commands(self._mapper, choices)
-        counts = _counts(choices, check((yield commands)) if commands else ())
-        plan = self._plan(choices, counts)
-        assert plan is not None  # counts decide which, not whether
-        return choices, counts, plan
 
     def values_of(self, key: str, record: Mapping[str, bytes], columns: Sequence[str]) -> BaseModel:
         """Give some values of a record as an instance has them; ``DataError`` where one cannot be read."""
@@ -246,22 +183,9 @@ class Search(Generic[M]):
 
     def _open(self, knowledge: Knowledge, wanted: int | None) -> RoundTrips[bool]:
         """Begin with what is known; give whether that is still so."""
-        choices = self._choices(knowledge)
-        plan = self._plan(choices, None)
-        if plan is None and not knowledge.is_fresh:
-            return False
-        if self._cursor is not None:
-            if self._cursor.digest != knowledge.definitions.digest and not knowledge.is_fresh:
-                return False
-            self._cursor.check_digest(knowledge.definitions.digest)
-            self._cursor.check(plan)
-        if plan is not None and plan.scans is not None and _is_open(choices):
-            question, *replies = yield [knowledge.question, *_count_commands(self._mapper, choices)]
-            if not is_still(knowledge, question):
-                return False
-            plan = self._plan(choices, _counts(choices, check(replies)))
+        plan = yield from self._decision.plan(knowledge)
         if plan is None:
-            raise self._refusal(choices, knowledge)
+            return False
         self._begin(plan, knowledge, wanted)
         if self._streams is None:
             return True
@@ -300,50 +224,17 @@ class Search(Generic[M]):
         others = cast("list[bytes]", found)
         for size, index_key in zip(sizes, index_keys, strict=True):
             if not size:
-                error = yield from self._damage(index_key, others)
+                error = yield from damage_of(self._mapper, self.knowledge.definitions, index_key, others)
                 if error is not None and not self.request.allow_scan:
                     raise error
-                self._is_damaged = error is not None
-                if self._is_damaged:
+                self._decision.is_damaged = error is not None
+                if error is not None:
                     return False
         if others:
-            yield from self._add_others(others)
+            self._others = yield from add_others(
+                self._mapper, self._upgrader, self.plan, self._checker, streams, others
+            )
         return True
-
-    def _add_others(self, members: Sequence[bytes]) -> RoundTrips[None]:
-        """Read the records that have a value without an entry, and put those that match at their places."""
-        mapper, start = self._mapper, self._mapper.start.encode()
-        if len(members) > MOST_OTHERS:
-            [count] = check((yield [("ZCARD", mapper.keys.others)]))
-            raise TooManyOthersError(mapper.model.__name__, cast(int, count), MOST_OTHERS)
-        keys = [text_of(key) for key in mapper.keys.owned(start + member for member in members)]
-        self._others = frozenset(keys)
-        records = yield from fetch(mapper, self._upgrader, keys, self._others_names())
-        placed: dict[int, list[tuple[Position, str]]] = {}
-        for key, record in zip(keys, records, strict=True):
-            if record is None:
-                continue
-            branch, place = self._place(key, record)
-            if branch is not None:
-                placed.setdefault(branch, []).append((place, key))
-        assert self._streams is not None
-        for branch, found in placed.items():
-            self._streams.add_records(found, branch)
-        yield from mend_others(mapper, [key for key, record in zip(keys, records, strict=True) if record is None])
-
-    def _place(self, key: str, record: dict[str, bytes] | DataError) -> tuple[int | None, Position]:
-        """Give the branch that a record without an entry belongs to, if any, and its place there."""
-        assert self._streams is not None and self.plan.scans is not None
-        branch: int | None = next((place for place, scan in enumerate(self.plan.scans) if isinstance(scan, Scan)), None)
-        if isinstance(record, dict):
-            with suppress(DataError):  # it is met in its place, where the error belongs
-                branch = self._checker.branch_of(key, record)
-        scan = None if branch is None else self.plan.scans[branch]
-        if branch is None or not isinstance(scan, Scan):
-            return None, Position(0, b"")
-        pk = bytes_of(key[len(self._mapper.start) :])
-        place = b"\xfe" + pk if isinstance(record, DataError) else self._checker.place_of(scan, key, record)
-        return branch, Position(self._streams.rank_of(branch, place), place)
 
     def _next_hits(self, count: int) -> RoundTrips[list[Hit]]:
         """Give the next hits, up to ``count``; none at the end."""
@@ -371,14 +262,14 @@ class Search(Generic[M]):
         for scan in self.plan.scans or ():
             if isinstance(scan, Scan) and scan.target not in fresh.ready:
                 name = scan.target.name
-                raise IndexNotReadyError(self._mapper.model.__name__, name, _state(fresh, name))
+                raise IndexNotReadyError(self._mapper.model.__name__, name, state_of(fresh, name))
         self.knowledge = fresh
 
     def _checked(self, hits: Sequence[Hit], records: Sequence[FetchedRecord]) -> list[Match]:
         """Give the matches among records; those that an index named wrongly are noted."""
         matches: list[Match] = []
         checker, reads_table = self._checker, self._streams is None
-        if not reads_table and checker.is_exact:
+        if not reads_table and checker.is_exact and not self._others:
             return self._confirmed(hits, records)
         for hit, record in zip(hits, records, strict=True):
             if not isinstance(record, dict):
@@ -421,94 +312,3 @@ class Search(Generic[M]):
         if self._columns is None or self._checker.needs_whole or self._mapper.reads_whole:
             return None
         return tuple(dict.fromkeys((*self._columns, *self._checker.names)))
-
-    def _others_names(self) -> tuple[str, ...] | None:
-        if self._checker.needs_whole or self._mapper.reads_whole:
-            return None
-        return self._checker.names
-
-    def _choices(self, knowledge: Knowledge) -> Choices:
-        choices = choices_of(self._mapper, knowledge.ready, self.request.condition, self.request.orders)
-        return choices if self._cursor is None else self._cursor.narrowed(choices)
-
-    def _plan(self, choices: Choices, counts: Sequence[int] | None) -> Plan | None:
-        if not self._is_damaged:
-            plan = decide(choices, counts, self.request.limit, in_order=self._in_order)
-            if plan is not None:
-                return plan
-        if choices.is_everything and not choices.orders:
-            return Plan(choices.condition, (), None, True)
-        if not self.request.allow_scan:
-            return None
-        if choices.walks and not self._is_damaged:  # every record, but in the wanted order
-            return Plan(choices.condition, choices.orders, choices.walks, True)
-        if self._in_order and choices.orders:
-            return None
-        return Plan(choices.condition, choices.orders, None, not choices.orders)
-
-    def _refusal(self, choices: Choices, knowledge: Knowledge) -> QueryError:
-        """Give the error of a query that no ready index serves."""
-        mapper, request = self._mapper, self.request
-        declared = usable_indexes(mapper, definitions_of(mapper))
-        for indexes in (knowledge.defined, (*knowledge.defined, *declared)):
-            wanted = decide(
-                choices_of(mapper, indexes, request.condition, request.orders), None, None, in_order=self._in_order
-            )
-            for scan in wanted.scans or () if wanted is not None else ():
-                if isinstance(scan, Scan) and scan.target not in knowledge.ready:
-                    name = scan.target.name
-                    return IndexNotReadyError(mapper.model.__name__, name, _state(knowledge, name))
-        indexed = {index.parts[0].field for index in knowledge.ready}
-        return no_index_error(mapper, choices, indexed, allow_scan=request.allow_scan)
-
-    def _damage(self, index_key: str, others: Sequence[bytes]) -> RoundTrips[IndexDamagedError | None]:
-        """Give the error of an index that is empty, although there is a record that must be in it."""
-        mapper, start = self._mapper, len(self._mapper.start)
-        apart = {text_of(member) for member in others}
-        page = yield from index_after(mapper, None, SWEEP_CHUNK)
-        keys = [key for key in page if key[start:] not in apart]
-        there = check((yield [("EXISTS", key) for key in keys])) if keys else []
-        alive = [key for key, exists in zip(keys, there, strict=True) if exists]
-        if not alive:
-            return None
-        key, other = alive[0], bytes_of(alive[0][start:])
-        before, size, listed, after = check(
-            (yield [("EXISTS", key), ("ZCARD", index_key), ("ZSCORE", mapper.keys.others, other), ("EXISTS", key)])
-        )
-        if before and after and size == 0 and listed is None:
-            name = next(
-                index.name
-                for index in self.knowledge.definitions.indexes
-                if mapper.keys.field_index(index.name) == index_key
-            )
-            return IndexDamagedError(mapper.model.__name__, name, index_key)
-        return None
-
-
-def _count_commands(mapper: Mapper[M], choices: Choices) -> list[Command]:
-    scans = [(mapper.keys.field_index(scan.target.name), scan) for scan in choices.scans if isinstance(scan, Scan)]
-    return [("ZLEXCOUNT", key, b"[" + one.first, b"(" + one.end) for key, scan in scans for one in scan.ranges]
-
-
-def _counts(choices: Choices, replies: Sequence[Reply]) -> list[int]:
-    found = iter(replies)
-    return [
-        len(scan.values) if isinstance(scan, KeyScan) else sum(cast(int, next(found)) for _ in scan.ranges)
-        for scan in choices.scans
-    ]
-
-
-def _is_open(choices: Choices) -> bool:
-    """Whether the choice depends on how many members there are."""
-    branches = choices.branches or ()
-    if any(len(branch) > 1 for branch in branches):
-        return True
-    is_ordered = all(isinstance(scan, Scan) and scan.order_start is not None for branch in branches for scan in branch)
-    return bool(choices.walks) and bool(branches) and not is_ordered
-
-
-def _state(knowledge: Knowledge, name: str) -> str:
-    """Give the state of an index that cannot be used, in words."""
-    if is_usable(knowledge.states.get(name)):
-        return "built for other versions of the model"
-    return knowledge.states.get(name, "missing").partition(" ")[0]

@@ -9,8 +9,8 @@ import pytest
 from redis_models import Field, Model, Store, desc, on
 from redis_models.client.commands import Command, RoundTrips, send
 from redis_models.errors import DataError, DecodeError, RecordTooOldError
+from redis_models.queries.decision import Request
 from redis_models.queries.results import Results
-from redis_models.queries.search import Request
 
 from ...conftest import Server
 from .conftest import Ask
