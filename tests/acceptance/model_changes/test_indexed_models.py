@@ -74,7 +74,7 @@ def test_records_whose_values_change_are_found_before_they_are_rewritten(shop: A
     item.sync.build_indexes()
     shop.declare("price: int = Field(default=0, index=True)\ncents: int = 0", version=2)
     assert shop.run("makemigrations") == 0, shop.err
-    shop.edit(  # noqa: E501
+    shop.edit(
         "]\n", "    migrations.Transform('Item', lambda old, new: setattr(new, 'price', old.price * 100)),\n    ]\n"
     )
 
