@@ -148,8 +148,8 @@ def test_killed_three_times_at_random_moments_it_ends_as_if_it_had_not_been(shop
     [
         ("before", "rewrite", 3),
         ("after", "rewrite", 2),
-        ("after", "checkpoint", 1),
-        ("before", "checkpoint", 4),
+        ("after", "save_journal", 1),
+        ("before", "save_journal", 4),
         ("before", "finish", 1),
         ("after", "finish", 1),
     ],
@@ -217,7 +217,7 @@ def test_a_cursor_of_the_server_before_its_restart_is_not_used(new_server: Any, 
     project = new_project(server)
     project.fill(_FEW_STEPS)
     project.deploy(2)
-    _have_accident(project, "after", "checkpoint", 4, "SIGKILL").wait()
+    _have_accident(project, "after", "save_journal", 4, "SIGKILL").wait()
     server.kill()
     server.start()
 
@@ -323,7 +323,7 @@ def test_a_run_that_takes_longer_than_its_lease_keeps_it(shop: Any) -> None:
 
 
 @pytest.mark.parametrize("way", _PLACES)
-@pytest.mark.parametrize(("place", "nth"), [("rewrite", 3), ("checkpoint", 3), ("finish", 1)])
+@pytest.mark.parametrize(("place", "nth"), [("rewrite", 3), ("save_journal", 3), ("finish", 1)])
 def test_a_paused_runner_that_wakes_after_its_lease_changes_nothing(shop: Any, way: str, place: str, nth: int) -> None:
     shop.settings(REDIS_URL=shop.server.url, APPS=["shop"], LEASE_SECONDS=1)
     shop.fill(_FEW)

@@ -160,7 +160,7 @@ def test_a_run_that_goes_on_does_not_say_that_it_waits(shop: Shop, monkeypatch: 
         return ThrottleState(10) if is_over else ThrottleState(10, hold="paused by a user", is_paused=True)
 
     def look(_: Any) -> bool:
-        raw = shop.client.hget("redis_models:{default}:journal:shop", "throttle")
+        raw = shop.client.hget("redis_models:{default}:journal:shop", "pace")
         paces.extend([] if raw is None or raw == paces[-1] else [raw])
         return False
 
