@@ -1,5 +1,6 @@
 """A table of ships: models of it, by code of several ages, and random writes by any of them."""
 
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from typing import Any, ClassVar, Final
 from redis_models import Field, Model, Store
 from redis_models.client.commands import Command, Reply, RoundTrips
 from redis_models.errors import DataError
+
+from .index_check import differences
 
 
 class Colour(Enum):
@@ -156,3 +159,19 @@ def run_between(store: Store, batches: RoundTrips[Any], between: Callable[[int, 
             return end.value
         between(number, commands)
         replies, number = client.exchange(commands), number + 1
+
+
+def states_of(client: Any) -> dict[str, str]:
+    found: dict[str, str] = json.loads(client.hget("ship:__index:_definitions", "states"))
+    return {name: state.split()[0] for name, state in found.items()}
+
+
+def lies_right(client: Any) -> bool:
+    assert differences(client, Ship.__mapper__.keys) == []
+    return set(states_of(client).values()) == {"ready"}
+
+
+def fleet(count: int = 250) -> list[OlderShip]:
+    return [
+        OlderShip(id=f"f{number}", name=f"n{number % 7}", tons=number, plate=f"f{number}") for number in range(count)
+    ]

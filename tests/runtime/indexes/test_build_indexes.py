@@ -4,25 +4,23 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from redis_models import Field, Model, Store
 from redis_models.client.commands import Command
 from redis_models.errors import (
-    ConfigurationError,
     ConflictError,
     DuplicateValuesError,
-    RecordTooNewError,
     ServerUnreachableError,
     UniqueError,
 )
 from redis_models.records import build_indexes as building
-from redis_models.records.build_indexes import build_indexes, is_usable
+from redis_models.records.build_indexes import build_indexes
 
 from .index_check import differences
-from .ships import INDEXES, NewerShip, OlderShip, Ship, bound, run_between, try_to_write
+from .ships import INDEXES, NewerShip, OlderShip, Ship, bound, fleet, lies_right, run_between, states_of, try_to_write
 
 
 @pytest.fixture(autouse=True)
@@ -33,22 +31,6 @@ def _tables(store: Store, server: Any) -> Iterator[None]:
 
 def _build(store: Store, between: Callable[[int, Sequence[Command]], object], **options: Any) -> Any:
     return run_between(store, build_indexes(Ship.__mapper__, None, **options), between)
-
-
-def _states(client: Any) -> dict[str, str]:
-    found: dict[str, str] = json.loads(client.hget("ship:__index:_definitions", "states"))
-    return {name: state.split()[0] for name, state in found.items()}
-
-
-def _lies_right(client: Any) -> bool:
-    assert differences(client, Ship.__mapper__.keys) == []
-    return set(_states(client).values()) == {"ready"}
-
-
-def _fleet(count: int = 250) -> list[OlderShip]:
-    return [
-        OlderShip(id=f"f{number}", name=f"n{number % 7}", tons=number, plate=f"f{number}") for number in range(count)
-    ]
 
 
 @pytest.fixture
@@ -73,7 +55,7 @@ def _build_and_put_right(build: Callable[[], object]) -> None:
 def test_code_of_all_ages_writes_while_they_are_built(store: Store, client: Any, seed: int) -> None:
     draw = random.Random(seed)
     models = (Ship, OlderShip, NewerShip)
-    OlderShip.sync.insert(_fleet(30))
+    OlderShip.sync.insert(fleet(30))
     for _ in range(20):
         try_to_write(draw, draw.choice(models))
 
@@ -83,13 +65,13 @@ def test_code_of_all_ages_writes_while_they_are_built(store: Store, client: Any,
 
     _build_and_put_right(lambda: _build(store, write))
 
-    assert _lies_right(client)
+    assert lies_right(client)
     for _ in range(30):
         try_to_write(draw, draw.choice(models))
-    assert _lies_right(client)
+    assert lies_right(client)
     # The server checks no value of a version that it knows nothing of.
     _build_and_put_right(NewerShip.sync.build_indexes)
-    assert _lies_right(client)
+    assert lies_right(client)
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -107,7 +89,7 @@ def test_a_build_that_was_killed_anywhere_is_continued_by_the_next(store: Store,
     step = 0
     while True:
         client.flushall()
-        OlderShip.sync.insert(_fleet(20))
+        OlderShip.sync.insert(fleet(20))
         try:
             _build(store, kill_at(step))
             break
@@ -115,7 +97,7 @@ def test_a_build_that_was_killed_anywhere_is_continued_by_the_next(store: Store,
             OlderShip.sync.patch("f1", tons=-step)
             left = [] if _is_done(client) else INDEXES
             assert Ship.sync.build_indexes() == left
-            assert _lies_right(client)
+            assert lies_right(client)
         step += 1
     assert step > 15
 
@@ -127,7 +109,7 @@ def _is_done(client: Any) -> bool:
 
 @pytest.mark.usefixtures("small_steps")
 def test_two_builders_at_once_share_the_work_and_agree(store: Store, client: Any) -> None:
-    OlderShip.sync.insert(_fleet(60))
+    OlderShip.sync.insert(fleet(60))
     found: list[list[str]] = []
 
     def begin_another(number: int, commands: Sequence[Command]) -> None:
@@ -137,11 +119,11 @@ def test_two_builders_at_once_share_the_work_and_agree(store: Store, client: Any
     found.append(_build(store, begin_another))
 
     assert found == [INDEXES, []]  # the second one, which began later, was ready first
-    assert _lies_right(client)
+    assert lies_right(client)
 
 
 def test_builders_in_threads_agree(store: Store, client: Any) -> None:
-    OlderShip.sync.insert(_fleet(3000))
+    OlderShip.sync.insert(fleet(3000))
     results: list[list[str]] = []
     stores = [Store.from_url(store.address) for _ in range(4)]
     threads = [
@@ -159,14 +141,14 @@ def test_builders_in_threads_agree(store: Store, client: Any) -> None:
 
     assert len(results) == 4
     assert INDEXES in results
-    assert _lies_right(client)
+    assert lies_right(client)
 
 
 @pytest.mark.usefixtures("small_steps")
 def test_an_index_that_is_dropped_and_begun_anew_meanwhile_is_not_ready_before_it_is_full(
     store: Store, client: Any
 ) -> None:
-    OlderShip.sync.insert(_fleet(60))
+    OlderShip.sync.insert(fleet(60))
     keys = Ship.__mapper__.keys
 
     class Nameless(Model):
@@ -189,22 +171,22 @@ def test_an_index_that_is_dropped_and_begun_anew_meanwhile_is_not_ready_before_i
             batches.close()  # killed once it has defined the index
 
     assert _build(store, drop_and_begin) == INDEXES
-    assert _lies_right(client)
+    assert lies_right(client)
     other.close()
 
 
 @pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("step", range(0, 40, 3))
 def test_what_the_server_lost_meanwhile_is_defined_and_built_again(store: Store, client: Any, step: int) -> None:
-    OlderShip.sync.insert(_fleet(20))
+    OlderShip.sync.insert(fleet(20))
 
     def lose(number: int, commands: Sequence[Command]) -> None:
         if number == step:
             client.flushall()
-            OlderShip.sync.insert(_fleet(10))
+            OlderShip.sync.insert(fleet(10))
 
     assert _build(store, lose) == INDEXES
-    assert _lies_right(client)
+    assert lies_right(client)
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -215,7 +197,7 @@ def test_a_server_that_starts_from_an_older_copy_meanwhile_has_them_built_again(
     server = new_server()
     store = Store.from_url(server.url)
     with bound(store, OlderShip), server.client() as client:
-        OlderShip.sync.insert(_fleet(30))
+        OlderShip.sync.insert(fleet(30))
         seen: list[str] = []
 
         def restart(number: int, commands: Sequence[Command]) -> None:
@@ -228,7 +210,7 @@ def test_a_server_that_starts_from_an_older_copy_meanwhile_has_them_built_again(
 
         assert _build(store, restart) == INDEXES
         assert seen.count("ZSCAN") > 1
-        assert _lies_right(client)
+        assert lies_right(client)
 
 
 def test_duplicates_are_named_pair_by_pair_and_the_build_goes_on_once_they_are_put_right(
@@ -243,7 +225,7 @@ def test_duplicates_are_named_pair_by_pair_and_the_build_goes_on_once_they_are_p
     assert sorted(len({*pair}) for pair in first) == [2, 2, 2]
     assert {frozenset(pair) for pair in first} >= {frozenset({"ship:c", "ship:e"})}
     assert caught.value.index == "plate"
-    assert _states(client) == {name: "building" if name == "plate" else "ready" for name in INDEXES}
+    assert states_of(client) == {name: "building" if name == "plate" else "ready" for name in INDEXES}
     assert differences(client, Ship.__mapper__.keys) == []
 
     with pytest.raises(DuplicateValuesError) as caught:
@@ -260,7 +242,7 @@ def test_duplicates_are_named_pair_by_pair_and_the_build_goes_on_once_they_are_p
 
     OlderShip.sync.patch("b", plate="w")
     assert Ship.sync.build_indexes() == ["plate"]
-    assert _lies_right(client)
+    assert lies_right(client)
 
 
 def test_many_with_one_value_are_named_once_each(store: Store, client: Any) -> None:
@@ -292,199 +274,12 @@ def test_a_value_that_changes_hands_during_the_build_is_no_duplicate(store: Stor
             OlderShip.sync.patch("b", plate="x")
 
     assert _build(store, hand_over) == INDEXES
-    assert _lies_right(client)
-
-
-class Bare(Model):
-    """The same table, by code that declares no index any more."""
-
-    id: str = Field(primary_key=True)
-
-    class Meta:
-        table = "ship"
-
-
-@pytest.fixture
-def bare(store: Store) -> Iterator[type[Bare]]:
-    other = Store.from_url(store.address)
-    other.register_model(Bare)
-    yield Bare
-    Bare._store = None
-    other.close()
-
-
-def test_indexes_are_dropped_by_name_and_writers_go_on(bare: type[Bare], client: Any) -> None:
-    OlderShip.sync.insert(_fleet(20))
-    Ship.sync.build_indexes()
-
-    assert bare.sync.build_indexes(drop=["name", "plate"]) == []
-
-    keys = Ship.__mapper__.keys
-    assert not client.exists(keys.field_index("name"), keys.field_index("plate"))
-    OlderShip.sync.insert([OlderShip(id="f", plate="same"), OlderShip(id="g", plate="same")])
-    assert _lies_right(client)
-    assert _states(client).keys() == {"colour", "colour_tons", "speed", "tons"}
-
-    bare.sync.build_indexes(drop=sorted(_states(client)))
-    assert sorted(client.scan_iter("ship:__index*")) == [b"ship:__index"]
-    OlderShip.sync.patch("f", tons=5)
-
-
-def test_who_was_among_the_others_for_a_dropped_index_only_leaves_them(bare: type[Bare], client: Any) -> None:
-    Ship.sync.build_indexes()
-    OlderShip.sync.insert([OlderShip(id="a"), OlderShip(id="b"), OlderShip(id="c")])
-    for id in "ab":
-        client.hdel(f"ship:{id}", "name")
-    client.hset("ship:b", "tons", "007")
-    for id in "ab":
-        OlderShip.sync.patch(id, speed=2.5)
-        OlderShip.sync.patch(id, speed=3.5)
-    client.zadd("ship:__index:_others", {"a": 0, "b": 0, "gone": 0})
-
-    bare.sync.build_indexes(drop=["name"])
-
-    assert client.zrange("ship:__index:_others", 0, -1) == [b"b"]
-
-
-@pytest.mark.parametrize(
-    ("drop", "complaint"), [("nothing", "has no index 'nothing'; it has"), ("name", "declares the index 'name'")]
-)
-def test_what_cannot_be_dropped_is_refused(client: Any, drop: str, complaint: str) -> None:
-    Ship.sync.build_indexes()
-
-    with pytest.raises(ConfigurationError, match=complaint):
-        Ship.sync.build_indexes(drop=[drop])
-
-
-def test_records_of_a_newer_version_are_among_the_others_until_its_code_tells_of_them(
-    store: Store, client: Any
-) -> None:
-    Ship.sync.build_indexes()
-    OlderShip.sync.insert(_fleet(10))
-    NewerShip.sync.insert([NewerShip(id=f"n{number}", weight=number, plate=f"n{number}") for number in range(10)])
-    keys = Ship.__mapper__.keys
-    assert client.zcard(keys.others) == 10
-    assert differences(client, keys) == []
-    used: list[bool] = []
-
-    def look(number: int, commands: Sequence[Command]) -> None:
-        used.append(all(is_usable(state) for state in _states(client).values()))
-        if commands and commands[0][0] == "SCAN":
-            NewerShip.sync.patch("n1", name="changed")
-            NewerShip.sync.delete("n2")
-            NewerShip.sync.insert(NewerShip(id="n30", weight=30, plate="n30"))
-            with pytest.raises(RecordTooNewError):
-                OlderShip.sync.patch("n4", name="old")
-
-    built = run_between(store, build_indexes(NewerShip.__mapper__, None), look)
-
-    assert built == INDEXES
-    assert all(used)
-    assert client.zcard(keys.others) == 0
-    assert _lies_right(client)
-    OlderShip.sync.insert(OlderShip(id="o", tons=5, plate="o"))
-    NewerShip.sync.insert(NewerShip(id="p", weight=5))
-    assert {b"U5\0o", b"U5\0p"} <= set(client.zrange(keys.field_index("tons"), 0, -1)) or _lies_right(client)
-    assert client.zcard(keys.others) == 0
-
-
-def test_a_second_step_begun_before_the_first_is_full_leaves_them_usable(store: Store, client: Any) -> None:
-    Ship.sync.build_indexes()
-    OlderShip.sync.insert(_fleet(10))
-    NewerShip.sync.insert(NewerShip(id="n", weight=1))
-    batches = build_indexes(NewerShip.__mapper__, None)
-    commands = next(batches)
-    while commands[0][0] != "SCAN":
-        commands = batches.send(store.sync_client.exchange(commands))
-    batches.close()
-    assert set(_states(client).values()) == {"filling"}
-
-    class NewestShip(NewerShip):
-        class Meta:
-            table = "ship"
-            version = 3
-            indexes: ClassVar = {"tons": ("weight",), "colour_tons": ("colour", "weight")}
-
-    other = Store.from_url(store.address)
-    other.register_model(NewestShip)
-    usable: list[bool] = []
-
-    def look(number: int, commands: Sequence[Command]) -> None:
-        usable.append(all(map(is_usable, _states(client).values())))
-
-    built = run_between(other, build_indexes(NewestShip.__mapper__, None), look)
-
-    assert built == INDEXES
-    assert all(usable)
-    assert _lies_right(client)
-    NewestShip._store = None
-    other.close()
-
-
-def test_versions_in_between_of_which_nothing_is_known_are_among_the_others(store: Store, client: Any) -> None:
-    Ship.sync.build_indexes()
-
-    class LaterShip(NewerShip):
-        class Meta:
-            table = "ship"
-            version = 4
-            indexes: ClassVar = {"tons": ("weight",), "colour_tons": ("colour", "weight")}
-
-    other = Store.from_url(store.address)
-    other.register_model(LaterShip)
-    for version in range(1, 6):
-        OlderShip.sync.insert(OlderShip(id=f"v{version}", tons=version, plate=f"v{version}"))
-        client.hset(f"ship:v{version}", mapping={"_v": version, "weight": version})
-
-    assert LaterShip.sync.build_indexes() == INDEXES
-
-    assert sorted(client.zrange("ship:__index:_others", 0, -1)) == [b"v2", b"v3", b"v5"]
-    assert [one for one in differences(client, Ship.__mapper__.keys) if "missing" in one] == []
-    LaterShip._store = None
-    other.close()
-
-
-def test_code_of_an_older_version_tells_of_its_records_without_losing_the_newer_ones(client: Any) -> None:
-    NewerShip.sync.build_indexes()
-    NewerShip.sync.insert(NewerShip(id="n", weight=3, plate="n"))
-    OlderShip.sync.insert(OlderShip(id="o", tons=3, plate="o"))
-    assert client.zrange("ship:__index:_others", 0, -1) == [b"o"]
-
-    assert Ship.sync.build_indexes() == INDEXES
-
-    assert not client.exists("ship:__index:_others")
-    assert _lies_right(client)
-    assert NewerShip.sync.build_indexes() == []
-    with pytest.raises(UniqueError):
-        NewerShip.sync.insert(NewerShip(id="m", plate="o"))
-
-
-def test_a_declaration_that_changed_is_built_anew(store: Store, client: Any) -> None:
-    class Loud(Model):
-        id: str = Field(primary_key=True)
-        name: str = Field(default="", unique=True, nocase=True)
-
-        class Meta:
-            table = "ship"
-
-    Ship.sync.build_indexes()
-    OlderShip.sync.insert([OlderShip(id="a", name="Ann"), OlderShip(id="b", name="bob")])
-    other = Store.from_url(store.address)
-    other.register_model(Loud)
-
-    assert Loud.sync.build_indexes() == ["name"]
-
-    assert client.zrange("ship:__index:name", 0, -1) == [b"=ann\0a", b"=bob\0b"]
-    with pytest.raises(UniqueError):
-        OlderShip.sync.insert(OlderShip(id="c", name="ANN"))
-    assert _lies_right(client)
-    Loud._store = None
-    other.close()
+    assert lies_right(client)
 
 
 @pytest.mark.parametrize("name", ["name", "tons", "plate", "_others"])
 def test_a_key_of_another_type_stops_the_build_and_is_named(client: Any, name: str) -> None:
-    OlderShip.sync.insert([*_fleet(5), OlderShip(id="x")])
+    OlderShip.sync.insert([*fleet(5), OlderShip(id="x")])
     client.hdel("ship:x", "name")
     real = OlderShip.__mapper__.keys.field_index(name)
 
@@ -497,14 +292,14 @@ def test_a_key_of_another_type_stops_the_build_and_is_named(client: Any, name: s
 
     client.delete(real)
     assert Ship.sync.build_indexes()
-    assert _lies_right(client)
+    assert lies_right(client)
 
 
 def test_keys_that_hold_no_record_are_passed_over(client: Any) -> None:
     client.set("ship:text", "x")
     client.rpush("ship:list", "x")
     client.hset("ship:other:of another table", "name", "x")
-    OlderShip.sync.insert(_fleet(3))
+    OlderShip.sync.insert(fleet(3))
 
     Ship.sync.build_indexes()
 
@@ -522,13 +317,13 @@ def test_leftovers_of_lost_definitions_are_emptied(client: Any) -> None:
 
 
 def test_who_may_not_ask_for_the_run_of_the_server_builds_all_the_same(server: Any, client: Any) -> None:
-    OlderShip.sync.insert(_fleet(5))
+    OlderShip.sync.insert(fleet(5))
     client.execute_command("ACL", "SETUSER", "bob", "reset", "on", ">pw", "~*", "+@all", "-info")
     bob = Store.from_url(f"unix://bob:pw@{server.socket_path}")
 
     assert bob.run(build_indexes(Ship.__mapper__, None)) == INDEXES
 
-    assert _lies_right(client)
+    assert lies_right(client)
     bob.close()
     client.execute_command("ACL", "DELUSER", "bob")
 
@@ -536,7 +331,7 @@ def test_who_may_not_ask_for_the_run_of_the_server_builds_all_the_same(server: A
 def test_a_build_through_a_connection_that_breaks_can_be_called_again(
     store: Store, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    OlderShip.sync.insert(_fleet(20))
+    OlderShip.sync.insert(fleet(20))
 
     def cut(number: int, commands: Sequence[Command]) -> None:
         if number == 9:
@@ -546,4 +341,4 @@ def test_a_build_through_a_connection_that_breaks_can_be_called_again(
         _build(store, cut)
 
     assert Ship.sync.build_indexes() == INDEXES
-    assert _lies_right(client)
+    assert lies_right(client)

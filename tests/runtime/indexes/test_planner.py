@@ -50,7 +50,7 @@ def _scan(condition: Condition, index: str, *orders: SortOrder) -> Scan:
 
 
 def _ranges(condition: Condition, index: str, *orders: SortOrder) -> list[tuple[bytes, bytes]]:
-    return [(one.first, one.end) for one in _scan(condition, index, *orders).ranges]
+    return [(span.first, span.end) for span in _scan(condition, index, *orders).ranges]
 
 
 def _names(plan: Plan | None) -> list[str]:
@@ -258,9 +258,9 @@ def test_none_apart_is_a_range_of_its_own() -> None:
     assert (first.rank, last.rank) == (0, 1)
     assert first.first > b"=red\0!\0" and first.end == b"=red\0\xff"
     assert (last.first, last.end) == (b"=red\0!\0", b"=red\0!\0\xff")
-    assert [one.rank for one in _scan(RED, "colour_tons", asc(Ship.tons, nulls="first")).ranges] == [0]
+    assert [span.rank for span in _scan(RED, "colour_tons", asc(Ship.tons, nulls="first")).ranges] == [0]
     bounded = RED & (on(Ship.tons) > 5)
-    assert [one.rank for one in _scan(bounded, "colour_tons", asc(Ship.tons, nulls="last")).ranges] == [0]
+    assert [span.rank for span in _scan(bounded, "colour_tons", asc(Ship.tons, nulls="last")).ranges] == [0]
 
 
 def test_a_limit_decides_between_the_index_of_the_condition_and_that_of_the_order() -> None:

@@ -88,7 +88,7 @@ async def test_extra_fields_come_with_their_records(ask: Ask) -> None:
     assert await Open.count() == 6
 
 
-async def test_texts_that_an_entry_cuts_are_told_apart(ask: Ask) -> None:
+async def test_texts_of_which_an_entry_has_the_same_beginning_are_found_apart(ask: Ask) -> None:
     start = "é" * 127 + "x"  # 255 bytes
     bodies = [start, start + "a", start + "é", start + "ab", start + "ac", start + "é1", "z"]
     for number, body in enumerate(bodies):
