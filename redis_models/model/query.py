@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from ..client.commands import RoundTrips
 from ..errors import DataError
@@ -53,6 +53,9 @@ class _AnyQuery(Generic[M]):
         text = text_of_query(self._model.__mapper__, request.condition, request.orders)
         limit = "" if request.limit is None else f", limit({request.limit})"
         return f"<{type(self).__name__} of {self._model.__name__}: {text or 'all records'}{limit}>"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"{self!r} has no truth value before it is run; ask with its verb exists()")
 
     @property
     def _results(self) -> Results[M]:

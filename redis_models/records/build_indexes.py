@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from redis.exceptions import ResponseError
 
 from ..client.commands import RoundTrips, call, check, load_script
-from ..encoding.raw_text import text_of
+from ..encoding.raw_text import bytes_of, text_of
 from ..errors import ConfigurationError, ConflictError, DuplicateValuesError
 from ..indexes.declarations import definitions_of
 from ..indexes.definitions import Definitions, Index, Part
@@ -73,24 +73,28 @@ def build_indexes(
             )
     token = secrets.token_hex(8)
     yield from _define(mapper, wanted, drop, rebuild, token)
-    built: list[str] = []
+    built = set[str]()
     while True:
+        run = yield from _run_id()
         table = yield from learn_indexes(mapper.keys)
+        if any(table.definitions.index(index.name) is None for index in wanted.indexes):
+            yield from _define(mapper, wanted, (), (), token)  # the server lost them, or another process dropped one
+            continue
         states = (yield from read_states(mapper.keys))[0]
         unready = [name for name in _names(table.definitions) if states.get(name) != READY and wanted.index(name)]
-        if not unready:
+        if not (unready or (drop and table.definitions)):
             return sorted(built)
         duplicates = yield from _fill(mapper, table, unready)
         if duplicates is None:
-            continue  # other definitions, or another run of the server: from the beginning
+            continue  # other definitions: from the beginning
+        drop = ()
         whole = [name for name in unready if name not in duplicates]
-        if whole and (yield from _make_ready(mapper, table.definitions, states, whole)):
-            built += whole
+        built.update((yield from _make_ready(mapper, table.definitions, states, whole, run)))
         if duplicates:
             name, pairs = next(iter(duplicates.items()))
             index = cast(Index, table.definitions.index(name))
             fields = tuple(part.field for part in index.parts_at(mapper.version) or ())
-            raise DuplicateValuesError(mapper.model.__name__, name, fields, pairs)
+            raise DuplicateValuesError(mapper.model.__name__, name, fields, list(pairs.values()))
 
 
 def is_usable(state: str | None) -> bool:
@@ -106,7 +110,10 @@ def read_states(space: KeySpace) -> RoundTrips[tuple[dict[str, str], bytes]]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise ConfigurationError(f"the states of indexes at {space.definitions!r} are not readable: {raw!r:.80}")
+        raise ConfigurationError(
+            f"the states of indexes at {space.definitions!r} are not readable: {raw!r:.80}; 'HDEL {space.definitions}"
+            " states' and build the indexes again"
+        )
     return {name: str(state) for name, state in cast("dict[str, object]", found).items()}, cast(bytes, raw or b"")
 
 
@@ -166,10 +173,12 @@ def _define(
         for index in wanted.indexes:
             former, is_anew = known.index(index.name), index.name in rebuild
             if former is not None and former.through > index.through:
-                index = former  # newer code knows better
+                index = former.completed_by(index)  # newer code knows better
+            elif former is not None:
+                index = index.completed_by(former)
             if former == index and not is_anew:
                 continue
-            is_anew = is_anew or former is None or not index.continues(former) or new.get(index.name) != READY
+            is_anew = is_anew or former is None or not index.continues(former) or not is_usable(new.get(index.name))
             definitions = definitions.with_index(index)
             new[index.name] = f"{_BUILDING if is_anew else _FILLING} {token}"
             if is_anew:
@@ -182,18 +191,24 @@ def _define(
 
 
 def _make_ready(
-    mapper: Mapper[Any], definitions: Definitions, began: Mapping[str, str], names: Sequence[str]
-) -> RoundTrips[bool]:
-    """Mark indexes as ready, unless they are not those any more whose build began; give whether they are marked."""
+    mapper: Mapper[Any], definitions: Definitions, began: Mapping[str, str], names: Sequence[str], run: str
+) -> RoundTrips[Sequence[str]]:
+    """Mark indexes as ready; give those that were not so before, or none if they must be built again.
+
+    They must be if they are not those any more whose build began, or if the server was started again since: it may have
+    lost what was entered, and SCAN may have passed over records that were there all the time.
+    """
     for _ in range(_TRIES):
         states, raw = yield from read_states(mapper.keys)
-        if any(states.get(name) not in (began.get(name), READY) for name in names):
-            return False
-        if (yield from _set(mapper.keys, definitions, raw, definitions, states | dict.fromkeys(names, READY), ())):
-            return True
-        if (yield from learn_indexes(mapper.keys)).definitions != definitions:
-            return False
-    return False
+        unready = [name for name in names if states.get(name) != READY]
+        if not unready or any(states.get(name) != began.get(name) for name in unready):
+            return ()
+        states |= dict.fromkeys(unready, READY)
+        if (yield from _set(mapper.keys, definitions, raw, definitions, states, (), run)):
+            return unready
+        if (yield from learn_indexes(mapper.keys)).definitions != definitions or run != (yield from _run_id()):
+            return ()
+    return ()
 
 
 def _set(
@@ -203,43 +218,64 @@ def _set(
     definitions: Definitions,
     states: Mapping[str, str],
     emptied: Sequence[str],
+    run: str = "",
 ) -> RoundTrips[bool]:
     """Set definitions and states if those before are still there; give whether they were."""
     text = json.dumps(dict(sorted(states.items())), separators=(",", ":"))
     keys = [space.definitions, *map(space.field_index, emptied)]
-    if not definitions:
+    if not (known and definitions):
         keys.append(space.others)
-    arguments = (known.digest, raw, definitions.digest, definitions.document, text)
+    arguments = (known.digest, raw, definitions.digest, definitions.document, text, run)
     [reply] = check((yield from call(_DEFINE, [_DEFINE.command(keys, arguments)])))
     return reply == b"OK"
 
 
-def _fill(
-    mapper: Mapper[Any], table: TableIndexes, names: Sequence[str]
-) -> RoundTrips[dict[str, list[tuple[str, str]]] | None]:
+# Redis keys of two records that have one value, by the two in their order; the second is "" for a value by itself.
+_Pairs = dict[tuple[str, ...], tuple[str, str]]
+
+
+def _fill(mapper: Mapper[Any], table: TableIndexes, names: Sequence[str]) -> RoundTrips[dict[str, _Pairs] | None]:
     """Enter all records that lie there; give pairs that collide, by index, or None where it must begin again."""
-    places = [place for place, name in enumerate(_names(table.definitions), 1) if name in names]
-    run, cursor = (yield from _run_id()), b"0"
-    pairs: dict[str, list[tuple[str, str]]] = {}
+    pairs: dict[str, _Pairs] = {}
+    cursor = b"0"
     while True:
         [reply] = check((yield [("SCAN", cursor, "MATCH", mapper.keys.pattern, "COUNT", _SCANNED)]))
         cursor, found = cast("tuple[bytes, list[bytes]]", reply)
-        keys = [text_of(key) for key in mapper.keys.owned(found)]
-        chunks = [keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK)]
-        commands = [table.command(_BUILD, chunk, places) for chunk in chunks]
-        for entered in check((yield from call(table.script(_BUILD), commands))) if commands else ():
-            if is_of_other_indexes(entered):
-                return None
-            collisions = cast("list[Any]", entered)
-            if collisions and collisions[0] == b"REFUSED":
-                raise damaged_index_error(text_of(collisions[4]))
-            for place, key, holder in zip(*[iter(collisions)] * 3, strict=True):
-                of_index = pairs.setdefault(_names(table.definitions)[place - 1], [])
-                if len(of_index) < _MOST_PAIRS:
-                    of_index.append((text_of(key), text_of(holder)))
+        if not (yield from _enter(mapper, table, names, mapper.keys.owned(found), pairs)):
+            return None
         if cursor == b"0":
-            # After a restart SCAN may have passed over records that were there all the time.
-            return pairs if run == (yield from _run_id()) else None
+            break
+    # Those that are among the others and are gone by now, or that another index has put there which was dropped.
+    start = bytes_of(mapper.keys.start)
+    while True:
+        [reply] = check((yield [("ZSCAN", mapper.keys.others, cursor, "COUNT", _SCANNED)]))
+        cursor, scored = cast("tuple[bytes, list[bytes]]", reply)
+        if not (yield from _enter(mapper, table, names, [start + name for name in scored[::2]], pairs)):
+            return None
+        if cursor == b"0":
+            return pairs
+
+
+def _enter(
+    mapper: Mapper[Any], table: TableIndexes, names: Sequence[str], keys: Sequence[bytes], pairs: dict[str, _Pairs]
+) -> RoundTrips[bool]:
+    """Enter some records, and note pairs that collide; False where the table has other indexes now."""
+    known = _names(table.definitions)
+    places = [place for place, name in enumerate(known, 1) if name in names]
+    chunks = [keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK)]
+    commands = [table.command(_BUILD, chunk, places) for chunk in chunks]
+    for reply in check((yield from call(table.script(_BUILD), commands))) if commands else ():
+        if is_of_other_indexes(reply):
+            return False
+        collisions = cast("list[Any]", reply)
+        if collisions and collisions[0] == b"REFUSED":
+            raise damaged_index_error(text_of(collisions[4]))
+        for place, key, holder in zip(*[iter(collisions)] * 3, strict=True):
+            pair = text_of(key), text_of(holder)
+            of_index = pairs.setdefault(known[place - 1], {})
+            if len(of_index) < _MOST_PAIRS:
+                of_index.setdefault(tuple(sorted(pair)), pair)
+    return True
 
 
 def _run_id() -> RoundTrips[str]:
