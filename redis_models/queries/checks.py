@@ -80,6 +80,13 @@ class Checker(Generic[M]):
         test = self._tests[stream.branch]
         return test is None or stream.keys is not None or test(member, record)
 
+    @property
+    def has_entry(self) -> Callable[[bytes, Mapping[str, bytes]], bool]:
+        """The test of the only scan, whether a member is that of a record."""
+        [test] = self._tests
+        assert test is not None
+        return test
+
     @cached_property
     def is_exact(self) -> bool:
         """Whether every record that has an entry in the ranges meets the conditions, and no range gives it twice."""

@@ -6,9 +6,10 @@ from typing import Final, Generic, TypeVar, cast
 
 from ..client.commands import RoundTrips
 from ..errors import DataError, ManyRecordsError, NotFoundError
+from ..indexes.plan import EVERYTHING
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
-from ..records.read import make_instance
+from ..records.read import count, make_instance
 from ..store import Upgrader
 from .cursor import cursor_of, read_cursor
 from .decision import Decision, Request
@@ -97,6 +98,8 @@ class Results(Generic[M]):
             total += len(list(map(_readable, matches)))
 
         request = _unsorted(self._request)
+        if request.condition == EVERYTHING and request.limit is None:
+            return (yield from count(self._mapper))
         if request.limit is not None:
             return len((yield from self._gather(request, (), _key, None)))
         search = self._search(request, ())
@@ -198,7 +201,7 @@ class Results(Generic[M]):
 
         def add(matches: Sequence[Match]) -> None:
             if bad is None:
-                made.extend(map(make, matches))
+                made.extend([make(match) for match in matches])
             else:
                 made.extend(one for match in matches if (one := self._made(match, make, bad)) is not None)
 
@@ -245,7 +248,8 @@ class Results(Generic[M]):
             return None
 
     def _instance(self, match: Match) -> M:
-        return make_instance(self._mapper, match[0][0], match[1])
+        (key, _, _), record = match
+        return make_instance(self._mapper, key, record)
 
     def _search(self, request: Request, columns: Sequence[str] | None) -> Search[M]:
         return Search(self._mapper, self._upgrader, request, columns=columns)

@@ -291,9 +291,9 @@ class Search(Generic[M]):
     def _confirmed(self, hits: Sequence[Hit], records: Sequence[FetchedRecord]) -> list[Match]:
         """Do what ``_checked`` does where every record that has an entry in the ranges meets the conditions."""
         matches: list[Match] = []
-        is_current = self._checker.is_current
+        has_entry = self._checker.has_entry
         for hit, record in zip(hits, records, strict=True):
-            if record is None or (type(record) is dict and not is_current(hit, record)):
+            if record is None or (type(record) is dict and not has_entry(hit[1], record)):
                 self._stale.append(hit)
             else:
                 matches.append((hit, record))

@@ -110,20 +110,21 @@ class Stream:
                 self.first = max(self.first, member + b"\0")
             self.is_done = self.first >= self.end
 
-    def next_key(self) -> bytes:
-        """Give what its next member is sorted by."""
-        return self.members[0][self.skip :]
+    def key_of(self, member: bytes) -> bytes:
+        """Give what one of its members is sorted by."""
+        return member[self.skip :]
 
-    def take(self, count: int, bound: bytes | None) -> list[bytes]:
-        """Give its next members, up to ``bound`` of another stream; at least one."""
-        members = self.members
-        if bound is None:
-            return [members.popleft() for _ in range(min(count, len(members)))]
-        taken = [members.popleft()]
-        while members and len(taken) < count:
-            key = self.next_key()
-            if key <= bound if self.is_descending else key >= bound:
-                break
+    def take(self, count: int) -> list[bytes]:
+        """Give its next members."""
+        return [self.members.popleft() for _ in range(min(count, len(self.members)))]
+
+    def take_until(self, bound: bytes | None) -> list[bytes]:
+        """Give those of its next members that are sorted up to ``bound``, included; None for all."""
+        members, taken = self.members, list[bytes]()
+        while members and (
+            bound is None
+            or (members[0][self.skip :] >= bound if self.is_descending else members[0][self.skip :] <= bound)
+        ):
             taken.append(members.popleft())
         return taken
 
@@ -155,6 +156,7 @@ class Streams:
         self._is_merged = plan.is_sorted and (bool(plan.orders) or _is_of_one_index(plan))
         self._streams: list[Stream] = []
         self._asked: list[Stream] = []
+        self._ready: deque[Hit] = deque()  # what is merged
         self._spans: list[tuple[int, int, bytes, bytes]] = []  # of each range: branch, rank, first and end by its order
         for branch, scan in enumerate(plan.scans or ()):
             self._add(branch, scan)
@@ -167,7 +169,7 @@ class Streams:
     @property
     def is_done(self) -> bool:
         """Whether all members were given."""
-        return not any(stream.members or not stream.is_done for stream in self._streams)
+        return not self._ready and not any(stream.members or not stream.is_done for stream in self._streams)
 
     @property
     def index_keys(self) -> list[str]:
@@ -210,20 +212,26 @@ class Streams:
         """Give the next hits, as many as are known."""
         if len(self._streams) == 1:  # nearly always
             [stream] = self._streams
-            return self._hits(stream, stream.take(count, None)) if stream.members else []
+            return self._hits(stream, stream.take(count)) if stream.members else []
         hits: list[Hit] = []
-        while len(hits) < count:
-            rank = self._rank()
-            streams = [stream for stream in self._streams if stream.rank == rank and not stream.is_empty]
-            if not streams or any(not stream.members for stream in streams):
-                break
-            bound, best = None, streams[0]
-            if len(streams) > 1:
-                # Of equal ones the first branch comes first: it gives a record that several find.
-                keyed = sorted(streams, key=Stream.next_key, reverse=self._is_descending)
-                best, bound = keyed[0], keyed[1].next_key()
-            hits += self._hits(best, best.take(count - len(hits), bound))
+        while len(hits) < count and (self._ready or self._merge()):
+            hits += [self._ready.popleft() for _ in range(min(count - len(hits), len(self._ready)))]
         return hits
+
+    def _merge(self) -> bool:
+        """Sort what is known of all streams of the next rank; give whether there is anything."""
+        rank = self._rank()
+        streams = [stream for stream in self._streams if stream.rank == rank and not stream.is_empty]
+        if any(not stream.members for stream in streams):
+            return False
+        # What comes up to the first place that is not known.
+        ends = [stream.key_of(stream.members[-1]) for stream in streams if not stream.is_done]
+        bound = None if not ends else max(ends) if self._is_descending else min(ends)
+        found = [hit for stream in streams for hit in self._hits(stream, stream.take_until(bound))]
+        # Of equal ones the first branch comes first: it gives a record that several find.
+        found.sort(key=_key_of, reverse=self._is_descending)
+        self._ready.extend(found)
+        return bool(streams)
 
     def _rank(self) -> int:
         return min((stream.rank for stream in self._streams if not stream.is_empty), default=0)
@@ -263,6 +271,11 @@ class Streams:
         stream = Stream("", branch, 0, rank, b"", b"\xff", 0, is_descending, is_done=True, keys=dict(records))
         stream.members.extend(member for member, _ in records)
         return stream
+
+
+def _key_of(hit: Hit) -> bytes:
+    _, member, stream = hit
+    return member[stream.skip :]
 
 
 def _is_of_one_index(plan: Plan) -> bool:
