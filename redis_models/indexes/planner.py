@@ -47,7 +47,7 @@ def choices_of(
     walks = scanner.walks(condition) if wanted else ()
     if branches is not None:
         branches = tuple(map(_worthwhile, branches))
-        if walks and _in_order([[(1, scan) for scan in branch] for branch in branches]):
+        if walks and _in_order([[(1, scan) for scan in branch] for branch in branches], wanted):
             walks = ()  # which find more, in the same order
     return Choices(condition, wanted, branches, walks, everything or branches is not None)
 
@@ -81,7 +81,7 @@ def _plans(choices: Choices, sizes: Sequence[int], limit: int | None) -> "list[t
     fewest = sum(min(size for size, _ in branch) for branch in sized) if sized else None
     if choices.branches is not None:
         sorting = [min(branch, key=lambda one: one[0]) for branch in sized]
-        sorted_ones = _in_order(sized)
+        sorted_ones = _in_order(sized, choices.orders)
         if sorted_ones is not None:
             found.append(_plan(choices, sorted_ones, limit if choices.orders else None, fewest, is_sorted=True))
         if choices.orders and _may_sort(choices, sorting):
@@ -109,7 +109,9 @@ def _plan(
     return cost, Plan(choices.condition, choices.orders, chosen, is_sorted)
 
 
-def _in_order(sized: "Sequence[Sequence[tuple[int, AnyScan]]]") -> "list[tuple[int, AnyScan]] | None":
+def _in_order(
+    sized: "Sequence[Sequence[tuple[int, AnyScan]]]", orders: Sequence[Order]
+) -> "list[tuple[int, AnyScan]] | None":
     """Give the smallest scan of each branch that has the wanted order, if all are sorted by the same parts."""
     ordered = [
         [(size, scan) for size, scan in branch if isinstance(scan, Scan) and scan.order_start is not None]
@@ -120,6 +122,9 @@ def _in_order(sized: "Sequence[Sequence[tuple[int, AnyScan]]]") -> "list[tuple[i
     shared = {_fields(scan) for _, scan in ordered[0]}
     for branch in ordered[1:]:
         shared &= {_fields(scan) for _, scan in branch}
+    if len(ordered) > 1:  # a field that has one value in each branch is not left out
+        wanted = tuple((order.field, order.folds_case) for order in orders)
+        shared = {fields for fields in shared if fields[: len(wanted)] == wanted}
     best: list[tuple[int, AnyScan]] | None = None
     for fields in sorted(shared, key=lambda one: (len(one), one)):
         chosen = [

@@ -131,14 +131,15 @@ class Scanner:
             first, end, bounding = self._bounds(index.parts[len(fixed)], comparisons)
             served += [one.comparison for one in bounding]
             exact |= {id(one.comparison) for one in bounding if one.is_exact}
-        start, spans = (0, [(first, end)]) if not self.orders else self._ordered(index, fixed, (first, end))
-        prefixes = [(beginning(entries), len(beginning(entries[:start])) if start else 0) for entries in chosen]
-        made = [
-            Range(prefix + low, prefix + high, skip, rank)
-            for rank, (low, high) in enumerate(spans)
-            for prefix, skip in prefixes
-            if low < high
-        ]
+        order = _AS_IT_LIES if not self.orders else self._ordered(index, fixed)
+        start, made = order.start, list[Range]()
+        for entries in chosen:
+            prefix, skip = beginning(entries), len(beginning(entries[:start])) if start else 0
+            for rank, (low, high) in enumerate(order.spans):
+                low, high = max(first, low), min(end, high)
+                if low < high:
+                    made.append(Range(prefix + low, prefix + high, skip, order.rank_of(entries, rank)))
+        made.sort(key=lambda one: one.rank)
         is_hit = index.is_unique and is_whole and all(NONE not in one.entries for one in fixed)
         return Scan(
             index,
@@ -147,7 +148,7 @@ class Scanner:
             tuple([one for one in conjuncts(condition) if id(one) not in exact]),
             condition,
             start,
-            bool(self.orders) and start is not None and any(order.is_descending for order in self.orders),
+            order.is_descending,
             len(made) if is_hit else None,
         )
 
@@ -188,31 +189,16 @@ class Scanner:
             used.append(_Fixed(one, (), is_exact))
         return first, end, used
 
-    def _ordered(
-        self, index: UsableIndex, fixed: "Sequence[_Fixed]", bound: tuple[bytes, bytes]
-    ) -> "tuple[int | None, list[tuple[bytes, bytes]]]":
-        """Give from which part on the members of an index are sorted as is wanted, and the ranges of each rank."""
-        single = [one for one in fixed if len(one.entries) == 1 and one.is_exact]
-        settled = {part.field for part, one in zip(index.parts, fixed, strict=False) if one in single}
-        wanted = [order for order in self.orders if order.field not in settled]
-        if len({order.is_descending for order in wanted}) > 1:
-            return None, [bound]
-        leading = next((place for place, one in enumerate(fixed) if one not in single), len(fixed))
-        for start in dict.fromkeys((len(fixed), leading)):
-            parts = index.parts[start : start + len(wanted)]
-            if len(parts) < len(wanted) or any(
-                part.field != order.field or part.folds_case != order.folds_case
-                for part, order in zip(parts, wanted, strict=True)
-            ):
-                continue
-            apart = [order for part, order in zip(parts, wanted, strict=True) if _sets_none_apart(part, order)]
-            if not apart:
-                return start, [bound]
-            if apart == wanted[:1] and start == len(fixed):
-                none, rest = (NONE + b"\0", successor(NONE + b"\0")), (successor(NONE), b"\xff")
-                spans = [_common(bound, one) for one in ((none, rest) if apart[0].is_none_first else (rest, none))]
-                return start, spans
-        return None, [bound]
+    def _ordered(self, index: UsableIndex, fixed: "Sequence[_Fixed]") -> "_Arrangement":
+        """Give how the members of an index are sorted as is wanted."""
+        single = {part.field for part, one in zip(index.parts, fixed, strict=False) if one.has_one_value}
+        # Fields of one value do not sort the records of this branch, but they do beside those of another one.
+        for orders in (self.orders, tuple(order for order in self.orders if order.field not in single)):
+            for start in range(len(fixed), -1, -1):
+                found = _arrangement(index.parts[start : start + len(orders)], orders, start, len(fixed))
+                if found is not None:
+                    return found if orders else found._replace(is_descending=self.orders[-1].is_descending)
+        return _UNSORTED
 
     def _entry(self, part: Part, value: object) -> Entry | None:
         try:
@@ -234,6 +220,58 @@ class _Fixed(NamedTuple):
     entries: tuple[bytes, ...]
     is_exact: bool
 
+    @property
+    def has_one_value(self) -> bool:
+        """Whether all records with these entries have the same value."""
+        return len(self.entries) == 1 and self.is_exact
+
+
+class _Arrangement(NamedTuple):
+    """How the members of an index are sorted.
+
+    Attributes:
+        start: How many parts to leave out for the wanted order; None where the index does not have it.
+        is_descending: Whether the index is read from its end.
+        spans: The ranges of the first part that is not fixed, one a rank.
+        none_rank: Rank of ranges whose part at ``start`` is fixed to None, where None is apart; 1 or 0, and the others
+            have the other one. None where it is not.
+    """
+
+    start: int | None
+    is_descending: bool = False
+    spans: tuple[tuple[bytes, bytes], ...] = ((b"", b"\xff"),)
+    none_rank: int | None = None
+
+    def rank_of(self, entries: Sequence[bytes], rank: int) -> int:
+        """Give the rank of a range, by the entries of its fixed parts and the rank of its span."""
+        if self.none_rank is None or self.start is None:
+            return rank
+        return self.none_rank if entries[self.start] == NONE else 1 - self.none_rank
+
+
+_AS_IT_LIES: Final = _Arrangement(0)
+_UNSORTED: Final = _Arrangement(None)
+
+
+def _arrangement(parts: Sequence[Part], orders: Sequence[Order], start: int, fixed: int) -> _Arrangement | None:
+    """Give how the parts of an index from ``start`` on have an order; None if they do not."""
+    if len(parts) < len(orders) or len({order.is_descending for order in orders}) > 1:
+        return None
+    pairs = list(zip(parts, orders, strict=True))
+    if any(part.field != order.field or part.folds_case != order.folds_case for part, order in pairs):
+        return None
+    is_descending = bool(orders) and orders[0].is_descending
+    apart = [place for place, (part, order) in enumerate(pairs) if _sets_none_apart(part, order)]
+    if not apart:
+        return _Arrangement(start, is_descending)
+    if apart != [0]:
+        return None
+    is_first = orders[0].is_none_first
+    if start < fixed:
+        return _Arrangement(start, is_descending, none_rank=0 if is_first else 1)
+    none, rest = (NONE + b"\0", successor(NONE + b"\0")), (successor(NONE), b"\xff")
+    return _Arrangement(start, is_descending, (none, rest) if is_first else (rest, none))
+
 
 def conjuncts(condition: Condition) -> tuple[Condition, ...]:
     """Give the conditions that all must be met."""
@@ -243,10 +281,6 @@ def conjuncts(condition: Condition) -> tuple[Condition, ...]:
 def _sets_none_apart(part: Part, order: Order) -> bool:
     """Whether records with None are wanted elsewhere than they are in the index, where None is the smallest."""
     return part.is_optional and order.is_none_first is order.is_descending
-
-
-def _common(one: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    return max(one[0], other[0]), min(one[1], other[1])
 
 
 def _may_be_cut(part: Part, entry: Entry) -> bool:

@@ -150,13 +150,14 @@ def no_index_error(mapper: Mapper[Any], choices: Choices, indexed: Collection[st
             " allow_scan=True"
         )
     line = _line(mapper, choices, indexed)
+    if allow_scan:
+        cure = f"declare {line}" if line else "leave out the order"
+        return QueryError(f"{model}: pages need an index in their order, and none serves {shown}; {cure}")
     if line is None:
         return QueryError(
             f"{model}: no index can serve {shown}; add a condition with ==, <, >, startswith or one_of, of at most"
             f" {MOST_RANGES} values and {MOST_BRANCHES} alternatives, or read every record with allow_scan=True"
         )
-    if allow_scan:
-        return QueryError(f"{model}: pages need an index in their order, and none serves {shown}; declare {line}")
     return NoIndexError(model, shown, line)
 
 

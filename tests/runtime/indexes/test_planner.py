@@ -216,7 +216,9 @@ def test_no_more_than_eight_branches_are_made() -> None:
     [
         (RED, [asc(Ship.tons)], "colour_tons", 1, False),
         (RED, [desc(Ship.tons)], "colour_tons", 1, True),
-        (RED, [asc(Ship.colour), asc(Ship.tons)], "colour_tons", 1, False),
+        (RED, [asc(Ship.colour), asc(Ship.tons)], "colour_tons", 0, False),
+        (RED, [desc(Ship.colour), asc(Ship.tons)], "colour_tons", 1, False),
+        (RED, [asc(Ship.colour)], "colour", 0, False),
         (on(Ship.colour).one_of([Colour.RED, Colour.BLUE]), [desc(Ship.tons)], "colour_tons", 1, True),
         (
             on(Ship.colour).one_of([Colour.RED, Colour.BLUE]),
@@ -299,6 +301,17 @@ def test_branches_are_merged_only_by_one_order() -> None:
     assert _names(merged) == ["colour_tons", "tons"]
     assert sorted_after is not None and not sorted_after.is_sorted
     assert _names(decide(apart, [4, 2, 100], None, in_order=True)) == ["tons"]
+
+
+def test_branches_of_one_value_each_are_sorted_by_it() -> None:
+    either = (on(Ship.tons) == 7) | on(Ship.tons).is_none() | (on(Ship.tons) == 3)
+
+    plan = decide(_choices(either, asc(Ship.tons, nulls="last")), None, None)
+
+    assert plan is not None and plan.is_sorted
+    ranks = [[one.rank for one in scan.ranges] for scan in plan.scans or () if isinstance(scan, Scan)]
+    assert ranks == [[0], [1], [0]]
+    assert {scan.order_start for scan in plan.scans or () if isinstance(scan, Scan)} == {0}
 
 
 def test_not_is_pushed_down_and_nothing_else_changes() -> None:

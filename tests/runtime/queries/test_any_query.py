@@ -121,9 +121,11 @@ def _condition(rng: random.Random, depth: int) -> Condition:
 
 def _orders(rng: random.Random) -> list[Sorting]:
     names = rng.sample([name for name in VALUES if name != "plain"], rng.choice([0, 0, 1, 1, 2]))
-    is_descending = rng.random() < 0.5
+    is_mixed, is_descending = rng.random() < 0.2, rng.random() < 0.5
     return [
-        (desc if is_descending else asc)(on(Crate, name), nulls=rng.choice([None, None, "first", "last"]))
+        (desc if is_descending is not (is_mixed and rng.random() < 0.5) else asc)(
+            on(Crate, name), nulls=rng.choice([None, None, "first", "last"])
+        )
         for name in names
     ]
 
@@ -184,7 +186,7 @@ def _check_pages(query: Any, ids: list[str], rng: random.Random) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(seed=st.integers(0, 2**32))
 def test_a_query_gives_what_a_filter_over_all_records_gives(crates: Store, seed: int) -> None:
