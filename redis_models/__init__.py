@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .mapping.fields import Field
     from .mapping.ttl import FOREVER, KEEP
     from .model.model import AutoModel, Model
+    from .model.query import Page, Query, SyncQuery
     from .project.apps import setup
     from .store import Store
 
@@ -20,9 +21,12 @@ __all__ = [
     "Condition",
     "Field",
     "Model",
+    "Page",
+    "Query",
     "RedisConfig",
     "RedisModelsError",
     "Store",
+    "SyncQuery",
     "asc",
     "desc",
     "on",
@@ -37,9 +41,12 @@ _HOMES: Final = {
     "Field": "mapping.fields",
     "KEEP": "mapping.ttl",
     "Model": "model",
+    "Page": "model.query",
+    "Query": "model.query",
     "RedisConfig": "config",
     "RedisModelsError": "errors",
     "Store": "store",
+    "SyncQuery": "model.query",
     "asc": "indexes.conditions",
     "desc": "indexes.conditions",
     "on": "indexes.conditions",

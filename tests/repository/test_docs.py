@@ -15,15 +15,18 @@ from typing import Any, cast
 import click
 import pytest
 
-from redis_models import Model, errors, migrations
+import redis_models
+from redis_models import Model, Page, Query, errors, migrations
 from redis_models.abstract import _AbstractModel
 from redis_models.cli.console.exit_codes import exit_for
 from redis_models.cli.main import program
+from redis_models.indexes.conditions import Reference
 from redis_models.mapping import options
 from redis_models.migrations.planner.safety_rules import RULES
 from redis_models.model.pydantic_v1 import Pydantic1Model
 from redis_models.model.sync import SyncRecord, SyncTable
 from redis_models.project import settings
+from redis_models.queries.explanation import Explanation
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -126,6 +129,19 @@ def test_every_verb_is_in_the_reference() -> None:
     assert verbs - {"model_config", "sync"} - {name for name in verbs if name.startswith("model_")} <= words_in_code(
         reference("models")
     )
+
+
+@pytest.mark.parametrize("cls", [Query, Page, Reference, Explanation], ids=lambda cls: cls.__name__)
+def test_what_queries_have_is_in_the_reference(cls: type[Any]) -> None:
+    names = {*vars(cls), *(getattr(cls, "__dataclass_fields__", ()))}
+
+    assert {name for name in names if not name.startswith("_")} <= words_in_code(reference("queries"))
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "".join(page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))
+
+    assert set(redis_models.__all__) <= set(re.findall(r"\w+", pages))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))

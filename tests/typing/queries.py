@@ -7,8 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, assert_type
 
-from redis_models import AutoModel, Field, Model, desc, on
-from redis_models.model.query import Page, Query, SyncQuery
+from redis_models import AutoModel, Field, Model, Page, Query, SyncQuery, desc, on
 from redis_models.queries.explanation import Explanation
 
 
