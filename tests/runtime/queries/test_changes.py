@@ -123,6 +123,24 @@ def test_nothing_that_was_deleted_meanwhile_comes_back(orders: type[Order], verb
     assert not Order.sync.exists("o01")
 
 
+@pytest.mark.parametrize("verb", ["update", "delete"])
+def test_a_value_that_was_not_stored_and_is_written_meanwhile_counts(
+    orders: type[Order], client: Any, verb: str
+) -> None:
+    insert_orders(3)
+    client.hdel("order:o01", "status")
+    client.zadd("order:__index:_others", {"o01": 0})
+    client.zrem("order:__index:status", b"=new\0o01")
+    client.zrem("order:__index:status_day", b"=new\0Q1\0o01")
+    changes = Order.where(NEW)._changes
+    work = changes.update({"note": "x"}) if verb == "update" else changes.delete()
+
+    changed = run_interrupted(work, _between({1: lambda: Order.sync.patch("o01", status=Status.PAID)}))
+
+    assert changed == 1
+    assert Order.sync.get("o01").note == ""
+
+
 def test_a_record_that_others_change_all_the_time_ends_in_a_conflict(orders: type[Order]) -> None:
     insert_orders(2)
     days = iter(range(10, 1000))

@@ -65,6 +65,10 @@ async def test_validators_decide_what_a_value_is(client: Any, ask: Ask) -> None:
     client.zadd("strict:__index:_others", {"c": 0})
 
     assert sorted(await ask(Strict.where(Strict.name == "ann"), "ids")) == ["a", "c"]
+    client.hset("strict:d", mapping={"id": "d", "name": "BOB", "size": 0, "_v": 1})
+    client.zadd("strict:__index:name", {b"=BOB\0d": 0})
+    assert await ask(Strict.where(Strict.name == "BOB"), "all") == []
+    assert await ask(Strict.where(Strict.name == "BOB"), "ids") == []
     assert await ask(Strict.where(on(Strict.size) > 1), "values", Strict.name) == [("bob",), ("ann",)]
     assert await ask(Strict.where(Strict.name == "ann"), "count") == 2
     assert await ask(Strict.where(Strict.name == "ann", on(Strict.size) < 2), "delete") == 1
@@ -96,6 +100,7 @@ async def test_texts_of_which_an_entry_has_the_same_beginning_are_found_apart(as
 
     for number, body in enumerate(bodies):
         assert await ask(Text.where(Text.body == body), "ids") == [str(number)]
+        assert [text.id for text in await ask(Text.where(Text.body == body), "all")] == [str(number)]
         found = await ask(Text.where(on(Text.body).startswith(body)), "ids")
         assert sorted(found) == [str(other) for other, text in enumerate(bodies) if text.startswith(body)]
         found = await ask(Text.where(on(Text.body) > body), "ids")
@@ -103,6 +108,14 @@ async def test_texts_of_which_an_entry_has_the_same_beginning_are_found_apart(as
         found = await ask(Text.where(on(Text.body) <= body), "ids")
         assert sorted(found) == [str(other) for other, text in enumerate(bodies) if text <= body]
     assert await ask(Text.where(on(Text.body).one_of([bodies[3], bodies[5], start + "abc"])), "count") == 2
+
+
+async def test_the_entry_of_a_longer_text_is_not_that_of_its_beginning(client: Any, ask: Ask) -> None:
+    Text(id="x", body="a\0b")
+    client.hset("text:x", "body", "a")
+
+    assert await ask(Text.where(on(Text.body).startswith("a")), "ids") == []
+    assert client.zcard("text:__index:body") == 0
 
 
 async def test_case_is_folded_where_the_field_says_so(ask: Ask) -> None:

@@ -136,6 +136,7 @@ async def test_a_cursor_keeps_its_index_when_another_one_has_become_smaller(orde
     query = Order.where(on(Order.day) >= 1, Order.tenant == "t", Order.number >= 0)
     first = await ask(query, "page", 5)
     await Order.delete([f"o{number:02}" for number in range(12, 20)])
+    await Order.insert([Order(id=f"u{number}", tenant="u", number=number, day=99) for number in range(20)])
 
     rest = await ask(query, "page", 50, first.next)
 

@@ -8,13 +8,14 @@ import pytest
 
 from redis_models import Field, Model, Store, desc, on
 from redis_models.client.commands import Command, RoundTrips, send
+from redis_models.client.drivers import run
 from redis_models.errors import DataError, DecodeError, RecordTooOldError
 from redis_models.queries.decision import Request
 from redis_models.queries.results import Results
 
 from ...conftest import Server
 from .conftest import Ask
-from .orders import Order, Status, ids_of, insert_orders, run_interrupted
+from .orders import Interrupted, Order, Status, ids_of, insert_orders, run_interrupted
 
 DAY = "order:__index:day"
 
@@ -60,6 +61,44 @@ async def test_a_record_that_is_written_meanwhile_keeps_its_new_entry(orders: ty
     # The one that moved to a place that was read already may be missed.
     assert found == ["o01", "o02", "o04", "o06", "o07", "o08"]
     assert _names(client) == ["o00", "o01", "o02", "o05", "o04", "o06", "o07", "o08", "o09", "o03"]
+
+
+async def test_a_record_with_two_members_is_given_once_in_its_place(orders: type[Order], client: Any, ask: Ask) -> None:
+    insert_orders(6)
+    client.hset("order:o02", "day", 4)
+    await Order.patch("o02", day=5)
+    query = Order.where(on(Order.day) > 0, Order.note == "").order_by(Order.day)
+
+    assert await ask(query, "ids") == ["o01", "o03", "o04", "o02", "o05"]
+    assert _names(client) == ["o00", "o01", "o03", "o04", "o02", "o05"]
+
+
+async def test_a_record_that_is_again_as_it_was_keeps_its_member(orders: type[Order], client: Any) -> None:
+    insert_orders(4)
+
+    def change_it_and_back(commands: Sequence[Command]) -> None:
+        if commands and commands[0][:2] == ("HMGET", "order:o01"):
+            client.hset("order:o02", "day", 90)
+        if commands and commands[0][:3] == ("HMGET", "order:o02", "_v"):
+            client.hset("order:o02", "day", 2)
+
+    found = run_interrupted(Order.sync.where(on(Order.day) > 0)._results.ids(), change_it_and_back)
+
+    assert found == ["o01", "o03"]
+    assert await Order.where(on(Order.day) > 0).ids() == ["o01", "o02", "o03"]
+
+
+async def test_a_record_without_an_entry_that_comes_back_stays_listed(orders: type[Order], client: Any) -> None:
+    insert_orders(2)
+    client.zadd("order:__index:_others", {"odd": 0})
+
+    def bring_it_back(commands: Sequence[Command]) -> None:
+        if any(command[0] == "EVALSHA" for command in commands):
+            client.hset("order:odd", mapping={"_v": 1, "id": "odd", "day": "001", "number": 9})
+
+    run_interrupted(Order.sync.where(on(Order.day) > 0)._results.ids(), bring_it_back)
+
+    assert await Order.where(on(Order.day) > 0).ids() == ["o01", "odd"]
 
 
 async def test_a_record_that_comes_back_before_the_mending_keeps_its_member(orders: type[Order], client: Any) -> None:
@@ -270,6 +309,26 @@ async def test_records_of_an_older_version_are_found_in_their_place(
     assert await ask(Visit.where(Visit.city == "Delft"), "update", city="Lyon") == 2
     assert await ask(Visit.where(Visit.city == "Bonn"), "delete") == 1
     assert await ask(Visit.where().order_by(Visit.city), "ids") == ["a", "c", "d", "d2"]
+
+
+def test_an_older_record_that_is_changed_meanwhile_is_not_deleted(
+    visits: type[Visit], store: Store, client: Any
+) -> None:
+    store.upgrader = Upgrading()
+    moved: list[int] = []
+
+    def move(commands: Sequence[Command]) -> None:
+        if not moved and any(command[0] == "EVALSHA" and b"visit:d" in _raw(command) for command in commands):
+            moved.append(client.hset("visit:d", "town", "Rome"))
+
+    deleted = run(Interrupted(store.sync_client, move), Visit.where(Visit.city == "Delft")._changes.delete())
+
+    assert (deleted, moved) == (1, [0])
+    assert Visit.sync.get("d").city == "Rome"
+
+
+def _raw(command: Command) -> list[bytes]:
+    return [word if isinstance(word, bytes) else str(word).encode() for word in command]
 
 
 async def test_records_of_an_older_version_without_migrations_are_named(visits: type[Visit], ask: Ask) -> None:
