@@ -211,7 +211,7 @@ class Query(_AnyQuery[M]):
     async def iterate(self, *, bad_records: list[DataError] | None = None) -> AsyncIterator[M]:
         """Go through the records in constant memory; ``async for order in query`` does the same.
 
-        Records that change meanwhile may or may not be met; every other one is met once.
+        Records that change meanwhile may be met or not, or again in their new place; every other one is met once.
         """
         search, left = self._results.begin(), self._request.limit
         while left != 0:

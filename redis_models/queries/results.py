@@ -206,13 +206,14 @@ class Results(Generic[M]):
                 made.extend(one for match in matches if (one := self._made(match, make, bad)) is not None)
 
         if limit is None or bad is None:  # else it is not known how many of them can be read
-            yield from search.collect(add, limit)
+            yield from search.collect(add, limit, once=True)
             return made
+        given = set[str]()
         while len(made) < limit and not search.is_done:
             for match in (yield from search.next_matches(limit - len(made))):
-                if len(made) == limit:
-                    break
-                add((match,))
+                if len(made) < limit and match[0][0] not in given:
+                    given.add(match[0][0])
+                    add((match,))
         yield from search.close()
         return made
 
@@ -228,7 +229,7 @@ class Results(Generic[M]):
                 if key is not None:
                     keyed.append((key, match))
 
-        yield from search.collect(add)
+        yield from search.collect(add, once=True)
         keyed.sort(key=lambda one: cast("tuple[int, ...]", one[0]))
         made: list[Made] = []
         for _, match in keyed:

@@ -96,14 +96,19 @@ class Search(Generic[M]):
             knowledge = None
         raise QueryError(f"{self._mapper.model.__name__}: its indexes keep changing; try again")
 
-    def collect(self, sink: Callable[[Sequence[Match]], None], limit: int | None = None) -> RoundTrips[None]:
+    def collect(
+        self, sink: Callable[[Sequence[Match]], None], limit: int | None = None, *, once: bool = False
+    ) -> RoundTrips[None]:
         """Give matches to ``sink``, page by page, in the order of the plan, while the server reads the next page.
 
         Args:
             sink: Takes them.
             limit: How many to give at most, or None for all.
+            once: Whether to leave out a record that was given before, and that another client has moved in the index
+                meanwhile; the keys of all are kept for it.
         """
         former: Sequence[Match] = ()
+        given = set[str]()
         left = limit
         while hits := (yield from self._next_hits(self._size)):
             keys = [key for key, _, _ in hits]
@@ -125,6 +130,9 @@ class Search(Generic[M]):
                 self._streams.feed(replies[asked + 1 :])
             records = yield from parse_records(self._mapper, self._upgrader, self._names, keys, replies[:asked])
             former = self._checked(hits, records)
+            if once:
+                former = [match for match in former if match[0][0] not in given] if given else former
+                given.update(hit[0] for hit, _ in former)
             if left is not None:
                 former = former[:left]
                 left -= len(former)

@@ -69,6 +69,10 @@ async def test_validators_decide_what_a_value_is(client: Any, ask: Ask) -> None:
     client.zadd("strict:__index:name", {b"=BOB\0d": 0})
     assert await ask(Strict.where(Strict.name == "BOB"), "all") == []
     assert await ask(Strict.where(Strict.name == "BOB"), "ids") == []
+    client.zrem("strict:__index:_others", "c")
+    client.zadd("strict:__index:name", {b"=BOB\0d": 0})
+    assert await ask(Strict.where(Strict.name == "BOB"), "all") == []
+    client.zadd("strict:__index:_others", {"c": 0})
     assert await ask(Strict.where(on(Strict.size) > 1), "values", Strict.name) == [("bob",), ("ann",)]
     assert await ask(Strict.where(Strict.name == "ann"), "count") == 2
     assert await ask(Strict.where(Strict.name == "ann", on(Strict.size) < 2), "delete") == 1
