@@ -1,6 +1,7 @@
 """The metaclass of models: it reads options, finds the primary key, and allows fields with the names of verbs."""
 
 import copy
+import difflib
 import functools
 import inspect
 import threading
@@ -129,7 +130,14 @@ class ModelMeta(ModelMetaclass):
             fields = cls.__dict__.get("__pydantic_fields__")
             if fields is not None and name in fields and not _making.depth:
                 return Reference(cls, name)
-            return super().__getattr__(name)
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                if name.startswith("_") or not fields:
+                    raise
+            near = difflib.get_close_matches(name, fields, n=1)
+            cure = f"did you mean {near[0]!r}?" if near else f"its fields are {', '.join(fields)}"
+            raise AttributeError(f"{cls.__name__} has no field or attribute {name!r}; {cure}", name=name, obj=cls)
 
         def __call__(cls, /, *args, **values):
             auto = UNSET

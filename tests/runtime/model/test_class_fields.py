@@ -360,3 +360,11 @@ def test_options_of_storage_are_not_seen_by_pydantic() -> None:
     schema, other = Indexed.model_json_schema(), Without.model_json_schema()
     assert {**schema, "title": ""} == {**other, "title": ""}
     assert set(Indexed.__pydantic_fields__) == {"id", "a", "b"}
+
+
+def test_a_misspelt_field_of_a_class_is_named_with_the_field_that_is_meant() -> None:
+    with pytest.raises(AttributeError, match=r"^Parent has no field or attribute 'nubmer'; did you mean 'number'\?$"):
+        Parent.nubmer  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"'zzz'; its fields are .*number"):
+        Parent.zzz  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(Parent, "_private")
