@@ -189,6 +189,7 @@ def _entry_test(scan: Scan) -> Callable[[bytes, Mapping[str, bytes]], bool]:
             start = spell(record[field]) + b"\0"
             for name, spell_it in more:
                 start += spell_it(record[name]) + b"\0"
+            # Behind the whole entry: a NUL within a text is followed by 0xff.
             if member.startswith(start) and member[len(start)] != 255:
                 return True
             raws = tuple([record[name] for name in fields])
@@ -199,7 +200,6 @@ def _entry_test(scan: Scan) -> Callable[[bytes, Mapping[str, bytes]], bool]:
                 known.clear()
             known[raws] = _beginning_of(parts, raws)
         start_of = known[raws]
-        # Behind the whole entry: a NUL within a text is followed by 0xff.
         return start_of is not None and member.startswith(start_of) and member[len(start_of) :][:1] != b"\xff"
 
     return test

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, Generic, TypeVar, cast
 
 from ..client.commands import RoundTrips
@@ -9,7 +10,7 @@ from ..errors import DataError, ManyRecordsError, NotFoundError
 from ..indexes.plan import EVERYTHING
 from ..mapping.mapper import Mapper
 from ..mapping.stored_model import StoredModel
-from ..records.read import count, make_instance
+from ..records.read import FetchedRecord, count, make_instance
 from ..store import Upgrader
 from .cursor import cursor_of, read_cursor
 from .decision import Decision, Request
@@ -22,6 +23,7 @@ __all__ = ["Results"]
 
 M = TypeVar("M", bound=StoredModel)
 Made = TypeVar("Made")
+Make = Callable[[str, FetchedRecord], Made]  # makes a result of a record, by its key and its stored fields
 _PAGE: Final = 500  # records that are read at a time where they are given one by one
 
 
@@ -43,6 +45,7 @@ class Results(Generic[M]):
 
     def __init__(self, mapper: Mapper[M], upgrader: Upgrader | None, request: Request) -> None:
         self._mapper, self._upgrader, self._request = mapper, upgrader, request
+        self._make: Make[M] = partial(make_instance, mapper)
 
     def all(self, bad: list[DataError] | None = None) -> RoundTrips[list[M]]:
         """Give the records.
@@ -83,8 +86,8 @@ class Results(Generic[M]):
         """Give some fields of each record, as an instance has them."""
         search = self._search(self._request, columns)
 
-        def values(match: Match) -> tuple[object, ...]:
-            found = vars(search.values_of(match[0][0], _readable(match), columns))
+        def values(key: str, record: FetchedRecord) -> tuple[object, ...]:
+            found = vars(search.values_of(key, _readable(record), columns))
             return tuple(found[name] for name in columns)
 
         return (yield from self._run(search, values, bad))
@@ -95,7 +98,7 @@ class Results(Generic[M]):
 
         def add(matches: Sequence[Match]) -> None:
             nonlocal total
-            total += len(list(map(_readable, matches)))
+            total += len([_readable(record) for _, record in matches])
 
         request = _unsorted(self._request)
         if request.condition == EVERYTHING and request.limit is None:
@@ -141,7 +144,7 @@ class Results(Generic[M]):
                 if len(made) == size and last is not None:
                     yield from search.close()
                     return made, cursor_of(search.knowledge.definitions.digest, search.plan, position_of(last[0]))
-                if (instance := self._made(match, self._instance, bad)) is not None:
+                if (instance := _made(match, self._make, bad)) is not None:
                     made.append(instance)
                 last = match
         return made, None
@@ -163,10 +166,10 @@ class Results(Generic[M]):
         if not search.is_open:
             yield from search.open(size)
             if not search.plan.is_sorted:
-                return (yield from self._sorted(search, self._instance, bad))
+                return (yield from self._sorted(search, self._make, bad))
         while not search.is_done:
             matches = yield from search.next_matches(size)
-            found = [made for match in matches if (made := self._made(match, self._instance, bad)) is not None]
+            found = [made for match in matches if (made := _made(match, self._make, bad)) is not None]
             if found:
                 return found if wanted is None else found[:wanted]
         return []
@@ -176,20 +179,18 @@ class Results(Generic[M]):
             found = yield from lookup(self._mapper, self._upgrader, request)
             if found is not None:
                 return found
-        return (yield from self._run(self._search(request, None), self._instance, bad))
+        return (yield from self._run(self._search(request, None), self._make, bad))
 
     def _gather(
         self,
         request: Request,
         columns: Sequence[str] | None,
-        make: Callable[[Match], Made],
+        make: Make[Made],
         bad: list[DataError] | None,
     ) -> RoundTrips[list[Made]]:
         return (yield from self._run(self._search(request, columns), make, bad))
 
-    def _run(
-        self, search: Search[M], make: Callable[[Match], Made], bad: list[DataError] | None
-    ) -> RoundTrips[list[Made]]:
+    def _run(self, search: Search[M], make: Make[Made], bad: list[DataError] | None) -> RoundTrips[list[Made]]:
         """Run a search, and give what is made of its matches, sorted as is wanted."""
         limit = search.request.limit
         if limit == 0:
@@ -201,9 +202,9 @@ class Results(Generic[M]):
 
         def add(matches: Sequence[Match]) -> None:
             if bad is None:
-                made.extend([make(match) for match in matches])
+                made.extend([make(hit[0], record) for hit, record in matches])
             else:
-                made.extend(one for match in matches if (one := self._made(match, make, bad)) is not None)
+                made.extend(one for match in matches if (one := _made(match, make, bad)) is not None)
 
         if limit is None or bad is None:  # else it is not known how many of them can be read
             yield from search.collect(add, limit, once=True)
@@ -217,15 +218,13 @@ class Results(Generic[M]):
         yield from search.close()
         return made
 
-    def _sorted(
-        self, search: Search[M], make: Callable[[Match], Made], bad: list[DataError] | None
-    ) -> RoundTrips[list[Made]]:
+    def _sorted(self, search: Search[M], make: Make[Made], bad: list[DataError] | None) -> RoundTrips[list[Made]]:
         """Give results that no index has in the wanted order: all are sorted in memory."""
         keyed: list[tuple[object, Match]] = []
 
         def add(matches: Sequence[Match]) -> None:
             for match in matches:
-                key = self._made(match, search.sort_key_of, bad)
+                key = _made(match, search.sort_key_of, bad)
                 if key is not None:
                     keyed.append((key, match))
 
@@ -235,22 +234,9 @@ class Results(Generic[M]):
         for _, match in keyed:
             if search.request.limit is not None and len(made) >= search.request.limit:
                 break
-            if (one := self._made(match, make, bad)) is not None:
+            if (one := _made(match, make, bad)) is not None:
                 made.append(one)
         return made
-
-    def _made(self, match: Match, make: Callable[[Match], Made], bad: list[DataError] | None) -> Made | None:
-        try:
-            return make(match)
-        except DataError as exc:
-            if bad is None:
-                raise
-            bad.append(exc)
-            return None
-
-    def _instance(self, match: Match) -> M:
-        (key, _, _), record = match
-        return make_instance(self._mapper, key, record)
 
     def _search(self, request: Request, columns: Sequence[str] | None) -> Search[M]:
         return Search(self._mapper, self._upgrader, request, columns=columns)
@@ -265,13 +251,24 @@ def _unsorted(request: Request) -> Request:
     return request if request.limit is not None else replace(request, orders=())
 
 
-def _key(match: Match) -> str:
-    _readable(match)
-    return match[0][0]
+def _key(key: str, record: FetchedRecord) -> str:
+    _readable(record)
+    return key
 
 
-def _readable(match: Match) -> dict[str, bytes]:
-    record = match[1]
+def _readable(record: FetchedRecord) -> dict[str, bytes]:
     if isinstance(record, DataError):
         raise record
-    return record
+    return record or {}
+
+
+def _made(match: Match, make: Make[Made], bad: list[DataError] | None) -> Made | None:
+    """Make something of a match; None where it cannot be read, and ``bad`` takes the error."""
+    (key, _, _), record = match
+    try:
+        return make(key, record)
+    except DataError as exc:
+        if bad is None:
+            raise
+        bad.append(exc)
+        return None

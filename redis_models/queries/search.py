@@ -132,7 +132,7 @@ class Search(Generic[M]):
             former = self._checked(hits, records)
             if once:
                 former = [match for match in former if match[0][0] not in given] if given else former
-                given.update(hit[0] for hit, _ in former)
+                given.update(keys if len(former) == len(keys) else [hit[0] for hit, _ in former])
             if left is not None:
                 former = former[:left]
                 left -= len(former)
@@ -164,12 +164,11 @@ class Search(Generic[M]):
         """Give some values of a record as an instance has them; ``DataError`` where one cannot be read."""
         return self._checker.values_of(key, record, columns)
 
-    def sort_key_of(self, match: Match) -> tuple[Any, ...]:
-        """Give what sorts matches in the order of the plan; ``DataError`` where a value cannot be read."""
-        (key, _, _), record = match
+    def sort_key_of(self, key: str, record: FetchedRecord) -> tuple[Any, ...]:
+        """Give what sorts records in the order of the plan; ``DataError`` where a value cannot be read."""
         if isinstance(record, DataError):
             raise record
-        return self._checker.sort_key_of(key, record)
+        return self._checker.sort_key_of(key, record or {})
 
     @property
     def needs_whole(self) -> bool:

@@ -11,7 +11,7 @@ from redis_models.indexes.conditions import AllOf, AnyOf, Not
 from redis_models.indexes.conditions import Order as SortOrder
 from redis_models.indexes.declarations import definitions_of
 from redis_models.indexes.matcher import resolved, resolved_order
-from redis_models.indexes.plan import Choices, KeyScan, Plan, Scan
+from redis_models.indexes.plan import AnyScan, Choices, KeyScan, Plan, Scan
 from redis_models.indexes.planner import choices_of, decide, simplified
 from redis_models.indexes.scans import usable_indexes
 
@@ -42,8 +42,15 @@ def _choices(condition: Condition, *orders: SortOrder) -> Choices:
     return choices_of(mapper, indexes, resolved(condition, mapper), wanted)
 
 
+def _branch(condition: Condition, *orders: SortOrder) -> tuple[AnyScan, ...]:
+    """Give the scans of the only branch of a condition."""
+    branches = _choices(condition, *orders).branches
+    assert branches is not None and len(branches) == 1
+    return branches[0]
+
+
 def _scan(condition: Condition, index: str, *orders: SortOrder) -> Scan:
-    [branch] = _choices(condition, *orders).branches or ()
+    branch = _branch(condition, *orders)
     found = [scan for scan in branch if isinstance(scan, Scan) and scan.target.name == index]
     assert len(found) == 1, list(branch)
     return found[0]
@@ -134,7 +141,7 @@ def test_ranges_that_exclude_each_other_find_nothing() -> None:
     ],
 )
 def test_what_ranges_do_not_say_in_full_is_left_over(condition: Condition, left: int) -> None:
-    [branch] = _choices(condition).branches or ()
+    branch = _branch(condition)
 
     assert min(len(scan.left) for scan in branch if isinstance(scan, Scan)) == left
 
@@ -249,7 +256,7 @@ def test_an_index_that_has_the_wanted_order(
     ],
 )
 def test_an_order_that_no_index_of_the_condition_has(condition: Condition, orders: Sequence[SortOrder]) -> None:
-    [branch] = _choices(condition, *orders).branches or ()
+    branch = _branch(condition, *orders)
 
     assert [scan.order_start for scan in branch if isinstance(scan, Scan)] in ([None], [None, None])
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -37,18 +37,18 @@ def _declared(store: Store, body: str) -> Any:
     return names["Visit"]
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda visit: visit.where(visit.city == "Rome"),
-        lambda visit: visit.where(on(visit.guests) > 3, visit.city != "Rome"),
-        lambda visit: visit.where((visit.city == "Rome") | (on(visit.guests).is_none())),
-        lambda visit: visit.where(visit.paid == True).order_by(desc(visit.city)),  # noqa: E712
-        lambda visit: visit.where(visit.paid == True, visit.city == "R").order_by(visit.guests),  # noqa: E712
-        lambda visit: visit.where().order_by(visit.guests),
-        lambda visit: visit.where().order_by(visit.guests, visit.city),
-    ],
-)
+_SERVED_WHEN_DECLARED: Final[list[Callable[[Any], Any]]] = [
+    lambda visit: visit.where(visit.city == "Rome"),
+    lambda visit: visit.where(on(visit.guests) > 3, visit.city != "Rome"),
+    lambda visit: visit.where((visit.city == "Rome") | (on(visit.guests).is_none())),
+    lambda visit: visit.where(visit.paid == True).order_by(desc(visit.city)),  # noqa: E712
+    lambda visit: visit.where(visit.paid == True, visit.city == "R").order_by(visit.guests),  # noqa: E712
+    lambda visit: visit.where().order_by(visit.guests),
+    lambda visit: visit.where().order_by(visit.guests, visit.city),
+]
+
+
+@pytest.mark.parametrize("make", _SERVED_WHEN_DECLARED)
 def test_the_line_that_an_error_names_serves_the_query_when_it_is_pasted(
     store: Store, make: Callable[..., Any]
 ) -> None:
