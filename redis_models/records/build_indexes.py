@@ -133,7 +133,8 @@ def copy_indexes(source: KeySpace, target: KeySpace) -> RoundTrips[None]:
 def _with_history(index: Index, mapper: Mapper[Any], upgrader: Upgrader | None) -> Index:
     """Give an index that also tells what it is made of in records of the versions before the model's."""
     parts = index.parts_at(mapper.version) or ()
-    former = [{} if upgrader is None else upgrader.former_names(mapper.model, part.field) for part in parts]
+    nothing: Mapping[int, str | None] = {}
+    former = [nothing if upgrader is None else upgrader.former_names(mapper.model, part.field) for part in parts]
     shapes: dict[int, tuple[Part, ...] | None] = {1: None} if mapper.version > 1 else {}
     last: tuple[Part, ...] | None = None
     for version in sorted({version for names in former for version in names} | {mapper.version}):
@@ -272,9 +273,9 @@ def _enter(
             raise damaged_index_error(text_of(collisions[4]))
         for place, key, holder in zip(*[iter(collisions)] * 3, strict=True):
             pair = text_of(key), text_of(holder)
-            of_index = pairs.setdefault(known[place - 1], {})
+            of_index = pairs.setdefault(known[cast(int, place) - 1], {})
             if len(of_index) < _MOST_PAIRS:
-                of_index.setdefault(tuple(sorted(pair)), pair)
+                of_index.setdefault((min(pair), max(pair)), pair)
     return True
 
 

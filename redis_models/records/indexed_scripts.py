@@ -126,9 +126,11 @@ def resolve_indexes(attempt: IndexedCall, reply: Reply) -> RoundTrips[Reply]:
     """
     for _ in range(_TRIES):
         if not is_of_other_indexes(reply):
-            parts = cast("list[object]", reply) if isinstance(reply, list) else []
-            if parts[:2] == [b"REFUSED", b"FIELD INDEX"]:
-                raise damaged_index_error(text_of(cast(bytes, parts[4])))
+            found = reply
+            if isinstance(found, list):
+                parts = cast("list[object]", found)
+                if parts[:2] == [b"REFUSED", b"FIELD INDEX"]:
+                    raise damaged_index_error(text_of(cast(bytes, parts[4])))
             return reply
         attempt = replace(attempt, indexes=(yield from learn_indexes(attempt.indexes.space)))
         [reply] = yield from call(attempt.script, [attempt.command])

@@ -19,6 +19,7 @@ from ..errors import (
     UniqueError,
     WrongKeyTypeError,
 )
+from ..indexes.definitions import Index
 from ..indexes.entries import LONGEST_TEXT
 from ..mapping.mapper import Mapper
 from ..mapping.stored_field import stored_version
@@ -149,7 +150,8 @@ def _unique_error(
     mapper: Mapper[Any], attempt: ScriptCall, reason: bytes, key: str, details: Sequence[Any]
 ) -> DataError:
     place, *holder = details
-    index = attempt.indexes.definitions.indexes[place - 1]
+    indexes: Sequence[Index] = attempt.indexes.definitions.indexes
+    index = indexes[cast(int, place) - 1]
     parts = index.parts_at(mapper.version) or next((shape for shape in index.shapes.values() if shape), ())
     fields = tuple(part.field for part in parts)
     if holder:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any, ClassVar, Final
@@ -70,7 +70,7 @@ PLATES: Final = (None, "p1", "p2", "p3", "p4")
 
 
 @contextmanager
-def bound(store: Store, *others: type[Model]) -> Iterator[None]:
+def bound(store: Store, *others: type[Model]) -> Generator[None]:
     """Bind ``Ship`` to a store, and each other model to a store of its own, as other processes do."""
     store.register_model(Ship)
     stores = [Store.from_url(store.address) for _ in others]

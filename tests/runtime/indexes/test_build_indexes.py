@@ -126,10 +126,11 @@ def test_builders_in_threads_agree(store: Store, client: Any) -> None:
     OlderShip.sync.insert(fleet(3000))
     results: list[list[str]] = []
     stores = [Store.from_url(store.address) for _ in range(4)]
-    threads = [
-        threading.Thread(target=lambda own=own: results.append(own.run(build_indexes(Ship.__mapper__, None))))
-        for own in stores
-    ]
+
+    def build(own: Store) -> None:
+        results.append(own.run(build_indexes(Ship.__mapper__, None)))
+
+    threads = [threading.Thread(target=build, args=(own,)) for own in stores]
     for thread in threads:
         thread.start()
     for number in range(100):

@@ -129,7 +129,7 @@ def test_a_second_step_begun_before_the_first_is_full_leaves_them_usable(store: 
     assert set(states_of(client).values()) == {"filling"}
 
     class NewestShip(NewerShip):
-        class Meta:
+        class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
             table = "ship"
             version = 3
             indexes: ClassVar = {"tons": ("weight",), "colour_tons": ("colour", "weight")}
@@ -154,7 +154,7 @@ def test_versions_in_between_of_which_nothing_is_known_are_among_the_others(stor
     Ship.sync.build_indexes()
 
     class LaterShip(NewerShip):
-        class Meta:
+        class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
             table = "ship"
             version = 4
             indexes: ClassVar = {"tons": ("weight",), "colour_tons": ("colour", "weight")}
@@ -193,7 +193,7 @@ def test_a_declaration_that_changed_is_built_anew(store: Store, client: Any) -> 
         id: str = Field(primary_key=True)
         name: str = Field(default="", unique=True, nocase=True)
 
-        class Meta:
+        class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
             table = "ship"
 
     Ship.sync.build_indexes()
