@@ -6,7 +6,7 @@ process of older code, which has never heard of an index, maintains it all the s
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha1
 from typing import Any, Final, Literal, cast, get_args
@@ -66,18 +66,6 @@ class Index:
         return (self.is_unique, self.name) == (former.is_unique, former.name) and all(
             former.parts_at(version) in (None, self.parts_at(version)) for version in versions
         )
-
-    def completed_by(self, other: "Index") -> "Index":
-        """Give the index that also tells of versions of which only ``other`` knows, where the kinds are the same."""
-        kinds = _kinds(self.parts_at(self.through))
-        shapes: dict[int, tuple[Part, ...] | None] = {}
-        for version in sorted({*self.shapes, *other.shapes, other.through + 1}):
-            parts, known = self.parts_at(version), other.parts_at(version)
-            if parts is None and _kinds(known) == kinds:
-                parts = known
-            if version <= self.through and (not shapes or shapes[max(shapes)] != parts):
-                shapes[version] = parts
-        return replace(self, shapes=shapes)
 
 
 @dataclass(frozen=True)
@@ -145,10 +133,6 @@ def read_definitions(document: str | bytes) -> Definitions:
     if not isinstance(indexes, dict):
         raise ValueError("it has no indexes")
     return Definitions(tuple(_index(name, one) for name, one in cast("dict[str, Any]", indexes).items()))
-
-
-def _kinds(parts: tuple[Part, ...] | None) -> list[Part] | None:
-    return None if parts is None else [replace(part, field="") for part in parts]
 
 
 def _spelled(part: Part) -> list[str]:

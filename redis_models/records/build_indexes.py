@@ -174,9 +174,7 @@ def _define(
         for index in wanted.indexes:
             former, is_anew = known.index(index.name), index.name in rebuild
             if former is not None and former.through > index.through:
-                index = former.completed_by(index)  # newer code knows better
-            elif former is not None:
-                index = index.completed_by(former)
+                index = former  # newer code knows better
             if former == index and not is_anew:
                 continue
             is_anew = is_anew or former is None or not index.continues(former) or not is_usable(new.get(index.name))

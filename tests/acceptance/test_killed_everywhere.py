@@ -110,7 +110,8 @@ _NAMES: dict[str, str] = {}
 
 def _purpose_of(source: str) -> str:
     """Give the first line of the comment that says what a script takes."""
-    before = source.partition("\n-- KEYS ")[0].splitlines()
+    own = source.rpartition("--[[ end of the fence ]]\n")[2]  # the fence has a comment of its own
+    before = own.partition("\n-- KEYS ")[0].splitlines()
     comment = [*takewhile(lambda line: line.startswith("--"), reversed(before))]
     comment = comment[::-1] or before
     return next((line[3:] for line in comment if line.startswith("-- ")), "?")

@@ -7,7 +7,7 @@ from redis_models.migrations.executor import pass_runner, worker_pool
 from redis_models.migrations.maintenance import retry
 from redis_models.migrations.rewriter import compare_and_set
 
-from .mutants import _FENCE_IF_ANY, Mutant, _edited, recoded
+from .mutants import _FENCE_OF_RECORDS_IF_ANY, Mutant, _edited, recoded
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "a member that ended is passed over": Mutant(
@@ -28,7 +28,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "the journal is at",
     ),
     "members without a fence": Mutant(
-        _edited(compare_and_set, "_REPLACE", _FENCE_IF_ANY), "orphans", "without a lease, changed records"
+        _edited(compare_and_set, "_REPLACE", _FENCE_OF_RECORDS_IF_ANY), "orphans", "without a lease, changed records"
     ),
     "retried records leave the quarantine whatever comes of it": Mutant(
         recoded(retry, "_retry", "if outcome.failures:", "if False:"), "retries", "out of quarantine"

@@ -373,7 +373,7 @@ def test_A_arrange_for_graph_with_multiple_initial_is_refused_because_there_is_o
         Chain("shop", (first, other))
 
 
-@pytest.mark.parametrize("option", ["indexes", "unique_together", "constraints", "index_together"])
+@pytest.mark.parametrize("option", ["unique_together", "constraints", "index_together"])
 def test_J_an_option_for_secondary_indexes_is_refused_by_name(option: str) -> None:
     meta = type("Meta", (), {option: [["x"]]})
 
