@@ -316,7 +316,7 @@ def test_branches_of_one_value_each_are_sorted_by_it() -> None:
     plan = decide(_choices(either, asc(Ship.tons, nulls="last")), None, None)
 
     assert plan is not None and plan.is_sorted
-    ranks = [[one.rank for one in scan.ranges] for scan in plan.scans or () if isinstance(scan, Scan)]
+    ranks = [[span.rank for span in scan.ranges] for scan in plan.scans or () if isinstance(scan, Scan)]
     assert ranks == [[0], [1], [0]]
     assert {scan.order_start for scan in plan.scans or () if isinstance(scan, Scan)} == {0}
 
