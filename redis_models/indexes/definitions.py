@@ -5,7 +5,7 @@ process of older code, which has never heard of an index, maintains it all the s
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha1
@@ -18,6 +18,8 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FORMAT: Final = 1  # of the document; a process refuses to write beside one that it does not know
 MOST_INDEXES: Final = 16
 MOST_PARTS: Final = 4
+_MOST_SHAPES: Final = 1000  # by version; a script has a line for each
+_LONGEST_VERSION: Final = 16  # digits; one more than a version has, because ``through`` may be the last one
 _FLAGS: Final = {"optional": "is_optional", "nocase": "folds_case"}
 
 
@@ -132,7 +134,10 @@ def read_definitions(document: str | bytes) -> Definitions:
     indexes = content.get("indexes")
     if not isinstance(indexes, dict):
         raise ValueError("it has no indexes")
-    return Definitions(tuple(_index(name, one) for name, one in cast("dict[str, Any]", indexes).items()))
+    known = cast("dict[str, Any]", indexes)
+    if len(known) > MOST_INDEXES:
+        raise ValueError(f"it has {len(known):,} indexes, and a table has at most {MOST_INDEXES}")
+    return Definitions(tuple(_index(name, index) for name, index in known.items()))
 
 
 def _spelled(part: Part) -> list[str]:
@@ -141,17 +146,33 @@ def _spelled(part: Part) -> list[str]:
 
 def _index(name: str, content: Any) -> Index:
     try:
-        shapes = {
-            int(since): None if parts is None else tuple(_part(part) for part in parts)
-            for since, parts in content["from"].items()
-        }
-        return Index(name, bool(content["unique"]), shapes, int(content["through"]))
+        shapes = {_version(since): _shape(parts) for since, parts in content["from"].items()}
+        index = Index(name, bool(content["unique"]), shapes, _version(content["through"]))
     except (KeyError, TypeError, AttributeError, ValueError) as exc:
         raise ValueError(f"the index {name!r:.80} is not readable: {exc!s:.200}") from None
+    if len(shapes) > _MOST_SHAPES:
+        raise ValueError(f"the index {name!r:.80} has {len(shapes):,} shapes, and at most {_MOST_SHAPES:,} are read")
+    return index
 
 
-def _part(content: Iterable[str]) -> Part:
+def _version(content: object) -> int:
+    text = str(content) if isinstance(content, (int, str)) else ""
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_VERSION:
+        raise ValueError(f"{content!r:.40} is not a version")
+    return int(text)
+
+
+def _shape(parts: Any) -> tuple[Part, ...] | None:
+    if parts is None:
+        return None
+    found = parts
+    if not isinstance(found, list) or not 0 < len(parts) <= MOST_PARTS:
+        raise ValueError(f"{parts!r:.80} is not a list of 1 to {MOST_PARTS} fields")
+    return tuple(_part(part) for part in parts)
+
+
+def _part(content: Any) -> Part:
     field, kind, *flags = content
-    if kind not in KINDS or not set(flags) <= _FLAGS.keys():
-        raise ValueError(f"{[kind, *flags]!r:.80} is not a kind of value")
+    if not isinstance(field, str) or kind not in KINDS or not set(flags) <= _FLAGS.keys():
+        raise ValueError(f"{content!r:.80} is not a field and its kind")
     return Part(field, kind, **{_FLAGS[flag]: True for flag in flags})
