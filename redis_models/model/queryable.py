@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Self
 from ..indexes.conditions import Condition
 from ..records.repository import repository_of, store_of
 from .base import _AbstractModel
-from .query import Query, query_of
+
+if TYPE_CHECKING:
+    from .query import Query
 
 __all__ = ["QueryableModel"]
 
@@ -20,7 +22,7 @@ class QueryableModel(_AbstractModel):
         _abstract = True
 
     @classmethod
-    def where(cls, *conditions: Condition | bool, allow_scan: bool = False) -> Query[Self]:
+    def where(cls, *conditions: Condition | bool, allow_scan: bool = False) -> "Query[Self]":
         """Give a query: the records that meet all of some conditions. Nothing is read until a verb of it is awaited::
 
             late = Order.where(Order.status == Status.NEW, Order.created < day).order_by(desc(Order.created))
@@ -37,6 +39,10 @@ class QueryableModel(_AbstractModel):
             EncodeError: A value is not one that its field can have.
             QueryError: A field is another model's, or cannot be compared in this way.
         """
+        from .query import (
+            query_of,
+        )  # with the first query: applications without one, and runs of migrations, do without
+
         return query_of(cls, conditions, allow_scan=allow_scan)
 
     @classmethod

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..coroutines import being_saved, is_within, run_to_end, within
 from ..errors import DataError
@@ -15,7 +15,9 @@ from ..records.repository import IDS_METHOD, is_bound, repository_of, returned_k
 from ..records.tracking import lock_of, tracked_state
 from ..records.write import Only, save_at_once
 from .assignments import batched_assignments, restored_on_failure
-from .query import SyncQuery, query_of
+
+if TYPE_CHECKING:
+    from .query import SyncQuery
 
 __all__ = ["SyncAccess", "SyncRecord", "SyncTable", "record_of"]
 
@@ -110,8 +112,10 @@ class SyncTable(Generic[M]):
         """Read the records that follow a primary key; see ``Model.page``."""
         return store_of(self._model).run(repository_of(self._model).page(limit, after, bad_records))
 
-    def where(self, *conditions: Condition | bool, allow_scan: bool = False) -> SyncQuery[M]:
+    def where(self, *conditions: Condition | bool, allow_scan: bool = False) -> "SyncQuery[M]":
         """Give a query whose verbs block; see ``Model.where``."""
+        from .query import query_of  # with the first query, as in ``Model.where``
+
         return query_of(self._model, conditions, allow_scan=allow_scan).sync
 
     def insert(
